@@ -1,0 +1,37 @@
+"""Fixtures that start real servers."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.postgres import find_binaries, private_server
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Path]:
+    """Start a private PostgreSQL server; the folder of its socket."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
+    with private_server(binaries) as folder:
+        yield folder
+
+
+@pytest.fixture
+def new_database(postgres_server: Path) -> Callable[[], str]:
+    """Return a function that creates an empty database and returns its URL."""
+
+    def create() -> str:
+        name = f"journal{next(_numbers)}"
+        with psycopg.connect(
+            host=str(postgres_server), user="desk", dbname="postgres", autocommit=True
+        ) as server:
+            server.execute(f"CREATE DATABASE {name}".encode())
+        return f"postgresql://desk@/{name}?host={postgres_server}"
+
+    return create

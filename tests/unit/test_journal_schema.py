@@ -1,0 +1,27 @@
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from tg_actors.journal.engine import locate, read_engine
+from tg_actors.journal.schema import alembic_config, upgrade
+from tg_actors.journal.tables import REVISION, metadata
+
+
+def test_the_tables_are_what_the_migrations_leave(tmp_path: Path) -> None:
+    path = tmp_path / "desk.db"
+    upgrade(path)
+    engine = read_engine(locate(path))
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_the_newest_migration_is_the_one_the_tables_name() -> None:
+    assert ScriptDirectory.from_config(alembic_config()).get_heads() == [REVISION]
+
+
+def test_the_migrations_lie_inside_the_package() -> None:
+    folder = Path(str(ScriptDirectory.from_config(alembic_config()).dir))
+    assert folder.parts[-3:] == ("tg_actors", "journal", "migrations")

@@ -1,0 +1,1 @@
+"""The ``tg`` command: one module a verb, nothing heavy imported before it is needed."""

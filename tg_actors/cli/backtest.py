@@ -1,0 +1,97 @@
+"""``tg backtest run``: the same desk on the same market in one process, without Ray."""
+
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+from tg_actors.cli.config import DEFAULT_DESK
+from tg_actors.cli.options import Cycles, Data, Desk, From, Instruments, Market, Name, Seed, Timeframe, To
+from tg_actors.cli.screen import AsJson, err
+
+if TYPE_CHECKING:
+    from tg_actors.cli.planning import PlannedRun
+    from tg_actors.journal.repository import Journal
+
+app = typer.Typer(help="The desk in one process, as fast as it goes.", no_args_is_help=True)
+
+#: An endless market must be told when to stop.
+_CYCLES_DEFAULT = 5_000
+_SHOW_EVERY = 50
+
+
+@app.callback()
+def _group() -> None:
+    """Keep ``run`` a sub-command although it is the only one."""
+
+
+@app.command("run")
+def run_backtest(
+    desk: Desk = DEFAULT_DESK,
+    market: Market = None,
+    data: Data = None,
+    instruments: Instruments = None,
+    timeframe: Timeframe = None,
+    from_: From = None,
+    to: To = None,
+    seed: Seed = None,
+    cycles: Cycles = None,
+    name: Name = None,
+    json_: AsJson = False,
+) -> None:
+    """Replay a market through the desk; the journal of an earlier equal backtest is replaced."""
+    with err.status("reading the desk and its market …"):
+        from tg_actors.cli.planning import plan_run  # noqa: PLC0415 - keeps tg --help fast
+        from tg_actors.desk.plan import Flags  # noqa: PLC0415
+
+        flags = Flags(market, data, instruments, timeframe, from_, to, seed)
+        planned = plan_run(desk, flags, name, backtest=True)
+    from tg_actors.runtime.lock import sole_desk  # noqa: PLC0415 - keeps tg --help fast
+
+    with sole_desk(planned.folder.lock):
+        _replay(planned, cycles, as_json=json_)
+
+
+def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None:
+    from tg_actors.cli.planning import identify, session_figures  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.cli.reporting import print_report  # noqa: PLC0415
+    from tg_actors.desk.report import make_report  # noqa: PLC0415
+    from tg_actors.journal.records import Durability  # noqa: PLC0415
+    from tg_actors.journal.repository import Journal  # noqa: PLC0415
+    from tg_actors.runtime.clock import wall_ns  # noqa: PLC0415
+
+    end = planned.plan.cycles_total
+    total = (cycles or _CYCLES_DEFAULT) if end is None else min(cycles or end, end)
+    planned.folder.forget_journal()
+    journal = Journal.open(planned.plan.journal, Durability.BATCH, clock_ns=wall_ns)
+    try:
+        identify(planned, journal)
+        began = time.monotonic()
+        why = _run(planned, journal, total)
+        seconds = time.monotonic() - began
+        report = make_report(planned.folder.name, journal)
+    finally:
+        journal.close()
+    print_report(report, session_figures(report, why, seconds, 0), as_json=as_json)
+
+
+def _run(planned: "PlannedRun", journal: "Journal", total: int) -> str:
+    """Drive the inline desk; Ctrl-C ends it after the current cycle and still reports."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    from tg_actors.desk.wiring import wire_inline  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.runtime.clock import wall_ns  # noqa: PLC0415
+
+    coordinator = wire_inline(planned.plan, journal, wall_ns)
+    columns = (TextColumn("cycles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    try:
+        with Progress(*columns, console=err, transient=True) as progress:
+            task = progress.add_task("cycles", total=total)
+            while coordinator.next_cycle < total:
+                if coordinator.step() is None:
+                    return "end of market"
+                if coordinator.next_cycle % _SHOW_EVERY == 0:
+                    progress.update(task, completed=coordinator.next_cycle)
+    except KeyboardInterrupt:
+        return "stopped"
+    return "end of market" if total == planned.plan.cycles_total else "enough cycles"

@@ -1,0 +1,98 @@
+"""``tg positions``, ``tg orders``, ``tg trades``: the books, from the journal alone."""
+
+from typing import Annotated
+
+import typer
+
+from tg_actors.cli.reading import reading
+from tg_actors.cli.screen import AsJson, Run, show, utc
+
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Newest rows to show.")]
+
+
+def positions(run: Run = None, json_: AsJson = False) -> None:
+    """Show open positions with their average price, mark and profit in the quote currency."""
+    from tg_actors.desk.history import open_positions  # noqa: PLC0415 - keeps tg --help fast
+
+    with reading(run) as (_, journal):
+        rows = open_positions(journal)
+    show(
+        rows,
+        ("symbol", "quantity", "average_price", "mark", "unrealised", "realised", "fees"),
+        "Positions",
+        as_json=json_,
+    )
+
+
+def orders(run: Run = None, live: bool = False, limit: Limit = 50, json_: AsJson = False) -> None:
+    """Show orders, newest last; --live only those that the venue may still fill."""
+    from tg_actors.domain.money import money_text  # noqa: PLC0415 - keeps tg --help fast
+
+    with reading(run) as (_, journal):
+        found = journal.orders(live_only=live)[-limit:]
+    rows = [
+        {
+            "order": order.client_order_id,
+            "cycle": order.intent.cycle,
+            "symbol": order.intent.spec.symbol,
+            "leg": order.intent.leg.value,
+            "side": order.intent.spec.side.value,
+            "type": order.intent.spec.order_type.value,
+            "quantity": money_text(order.intent.spec.quantity),
+            "filled": money_text(order.filled_quantity),
+            "price": None if order.average_price is None else money_text(round(order.average_price, 10)),
+            "state": order.state.value,
+            "reason": order.reason,
+        }
+        for order in found
+    ]
+    columns = (
+        "order",
+        "cycle",
+        "symbol",
+        "leg",
+        "side",
+        "type",
+        "quantity",
+        "filled",
+        "price",
+        "state",
+        "reason",
+    )
+    show(rows, columns, "Orders", as_json=json_)
+
+
+def trades(run: Run = None, limit: Limit = 50, json_: AsJson = False) -> None:
+    """Show executions, newest last, with their fees."""
+    from tg_actors.domain.money import money_text  # noqa: PLC0415 - keeps tg --help fast
+
+    with reading(run) as (_, journal):
+        found = journal.fills()[-limit:]
+    rows = [
+        {
+            "trade": fill.trade_id,
+            "at": utc(fill.at_ns),
+            "symbol": fill.symbol,
+            "side": fill.side.value,
+            "quantity": money_text(fill.quantity),
+            "price": money_text(fill.price),
+            "fee": money_text(fill.fee),
+            "fee_currency": fill.fee_currency,
+            "liquidity": fill.liquidity.value,
+            "order": fill.client_order_id,
+        }
+        for fill in found
+    ]
+    columns = (
+        "trade",
+        "at",
+        "symbol",
+        "side",
+        "quantity",
+        "price",
+        "fee",
+        "fee_currency",
+        "liquidity",
+        "order",
+    )
+    show(rows, columns, "Trades", as_json=json_)

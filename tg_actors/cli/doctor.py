@@ -1,0 +1,135 @@
+"""``tg doctor``: is this machine fit to run a desk, and if not, what to do."""
+
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tg_actors.cli.screen import AsJson, out, print_json, show
+
+_PACKAGES = ("ray", "numpy", "pydantic", "sqlalchemy", "duckdb", "TA-Lib", "torch", "ccxt", "alpaca-py")
+_DISK_FREE_GIB_MIN = 2
+_MEMORY_FREE_GIB_MIN = 3
+_DASHBOARD_PORT = 8265
+_GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+def doctor(json_: AsJson = False) -> None:
+    """Check versions, ports, disk, memory, Ray, the journal and the clock."""
+    findings = [_look(name, check) for name, check in _CHECKS.items()]
+    rows = [{"check": f.check, "ok": f.ok, "detail": f.detail} for f in findings]
+    healthy = all(finding.ok for finding in findings)
+    if json_:
+        print_json({"healthy": healthy, "checks": rows})
+    else:
+        marked = [{**row, "ok": "yes" if row["ok"] else "NO"} for row in rows]
+        show(marked, ("check", "ok", "detail"), "Doctor", as_json=False)
+        out.print("[green]fit to run a desk[/green]" if healthy else "[red]see the rows marked NO[/red]")
+    if not healthy:
+        sys.exit(1)
+
+
+def _look(name: str, check: Callable[[], tuple[bool, str]]) -> Finding:
+    from tg_actors.domain.errors import OutsideError, UserError  # noqa: PLC0415 - keeps tg --help fast
+
+    try:
+        ok, detail = check()
+    except (UserError, OutsideError, OSError) as error:
+        ok, detail = False, str(error)
+    return Finding(name, ok, detail)
+
+
+def _python() -> tuple[bool, str]:
+    return (3, 11) <= sys.version_info < (3, 15), sys.version.split()[0]
+
+
+def _packages() -> tuple[bool, str]:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow, used here only
+
+    found, missing = [], []
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            missing.append(package)
+    return not missing, f"missing {', '.join(missing)}: install again" if missing else ", ".join(found)
+
+
+def _ports() -> tuple[bool, str]:
+    with socket.socket() as probe:
+        taken = probe.connect_ex(("127.0.0.1", _DASHBOARD_PORT)) == 0
+    if taken:
+        return True, f"port {_DASHBOARD_PORT} is in use: Ray's dashboard will take the next free one"
+    return True, f"port {_DASHBOARD_PORT} is free for Ray's dashboard"
+
+
+def _disk() -> tuple[bool, str]:
+    from tg_actors.runtime.home import home  # noqa: PLC0415 - keeps tg --help fast
+
+    free = shutil.disk_usage(home()).free / _GIB
+    return free >= _DISK_FREE_GIB_MIN, f"{free:.1f} GiB free in {home()}, {_DISK_FREE_GIB_MIN} wanted"
+
+
+def _memory() -> tuple[bool, str]:
+    import psutil  # noqa: PLC0415 - used here only
+
+    free = psutil.virtual_memory().available / _GIB
+    return free >= _MEMORY_FREE_GIB_MIN, f"{free:.1f} GiB available, {_MEMORY_FREE_GIB_MIN} wanted"
+
+
+def _ray() -> tuple[bool, str]:
+    from tg_actors.runtime.cluster import require_token  # noqa: PLC0415 - keeps tg --help fast
+
+    path = require_token()
+    import ray  # noqa: PLC0415 - after the authentication mode is set
+
+    return True, f"Ray {ray.__version__}, token {'from the environment' if path is None else path}"
+
+
+def _journal() -> tuple[bool, str]:
+    from tg_actors.domain.errors import UserError  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.journal.readers import JournalReader  # noqa: PLC0415
+    from tg_actors.journal.verify import verify  # noqa: PLC0415
+    from tg_actors.runtime.home import existing_run  # noqa: PLC0415
+
+    try:
+        folder = existing_run(None)
+    except UserError:
+        return True, "no run yet"
+    with JournalReader.read_only(folder.journal) as journal:
+        report = verify(journal)
+    problem = "; ".join(report.problems)
+    return report.ok, f"{folder.name}: {problem or f'{report.events} events, the chain is whole'}"
+
+
+def _clock() -> tuple[bool, str]:
+    import time  # noqa: PLC0415 - used here only
+
+    from tg_actors.runtime.clock import wall_ns  # noqa: PLC0415 - keeps tg --help fast
+
+    before_wall, before_mono = wall_ns(), time.monotonic_ns()
+    time.sleep(0.1)
+    drift_ms = abs((wall_ns() - before_wall) - (time.monotonic_ns() - before_mono)) / 1e6
+    return drift_ms < 50, f"wall and monotonic clock drift {drift_ms:.1f} ms in 100 ms"  # noqa: PLR2004
+
+
+_CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
+    "python": _python,
+    "packages": _packages,
+    "ports": _ports,
+    "disk": _disk,
+    "memory": _memory,
+    "ray": _ray,
+    "journal": _journal,
+    "clock": _clock,
+}

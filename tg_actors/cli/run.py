@@ -1,0 +1,129 @@
+"""``tg run``: start a desk on Ray and trade."""
+
+import signal
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tg_actors.cli.config import DEFAULT_DESK
+from tg_actors.cli.live import draw, live_view
+from tg_actors.cli.options import Cycles, Data, Desk, From, Instruments, Market, Name, Seed, Timeframe, To
+from tg_actors.cli.screen import AsJson, err
+
+if TYPE_CHECKING:
+    from tg_actors.cli.planning import PlannedRun
+    from tg_actors.desk.session import Session
+    from tg_actors.runtime.cluster import Cluster
+    from tg_actors.runtime.home import RunFolder
+
+_POLL_S = 0.5
+#: Starting all actors on a busy laptop; more than that is a failure.
+_START_S_MAX = 180.0
+
+
+def run(
+    desk: Desk = DEFAULT_DESK,
+    market: Market = None,
+    data: Data = None,
+    instruments: Instruments = None,
+    timeframe: Timeframe = None,
+    from_: From = None,
+    to: To = None,
+    seed: Seed = None,
+    speed: Annotated[str | None, typer.Option("--speed", help="Multiple of real time, or 'max'.")] = None,
+    cycles: Cycles = None,
+    name: Name = None,
+    address: Annotated[str | None, typer.Option("--address", help="Join this Ray cluster.")] = None,
+    dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
+    json_: AsJson = False,
+) -> None:
+    """Start the desk and trade on paper until the market ends or Ctrl-C; starting again resumes."""
+    with err.status("reading the desk and its market …"):
+        from tg_actors.cli.planning import open_journal, plan_run  # noqa: PLC0415 - keeps tg --help fast
+        from tg_actors.desk.plan import Flags  # noqa: PLC0415
+
+        flags = Flags(market, data, instruments, timeframe, from_, to, seed, speed)
+        planned = plan_run(desk, flags, name, backtest=False)
+    from tg_actors.runtime.lock import sole_desk  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.telemetry.log import log_to  # noqa: PLC0415
+
+    with sole_desk(planned.folder.lock):
+        log_to(planned.folder.logs)
+        journal, before = open_journal(planned)
+        journal.close()
+        if before:
+            err.print(f"resuming {planned.folder.name} after {before} cycles")
+        why, seconds = _trade(planned, cycles, address, dashboard=dashboard, quiet=json_)
+        _report(planned, why, seconds, before, as_json=json_)
+
+
+def _trade(
+    planned: "PlannedRun", cycles: int | None, address: str | None, *, dashboard: bool, quiet: bool
+) -> tuple[str, float]:
+    """Trade one session; returns why it ended and how many seconds it traded."""
+    from tg_actors.runtime.cluster import ClusterSpec, cluster  # noqa: PLC0415 - keeps tg --help fast
+
+    spec = ClusterSpec(f"triplegain-{planned.folder.name}", address, dashboard)
+    with err.status("starting Ray (about ten seconds) …") as status, cluster(spec, status.update) as joined:
+        from tg_actors.desk.launch import crew_of, launch  # noqa: PLC0415 - imports Ray
+        from tg_actors.desk.session import Session  # noqa: PLC0415 - imports Ray
+
+        status.update("starting the actors …")
+        plan = planned.plan.model_copy(update={"dashboard_url": joined.dashboard_url})
+        session = Session(launch(plan, crew_of(plan, planned.config.supervision)), cycles)
+        session.prepare(_START_S_MAX)
+        status.stop()
+        _tell(joined, planned.folder)
+        began = time.monotonic()
+        session.start()
+        why = _follow(session, quiet=quiet)
+        return why, time.monotonic() - began
+
+
+def _tell(joined: "Cluster", folder: "RunFolder") -> None:
+    """Say where things are."""
+    if joined.dashboard_url:
+        err.print(f"Ray dashboard: {joined.dashboard_url} (it asks for the token in {joined.token_path})")
+    err.print(
+        f"list the actors: RAY_AUTH_MODE=token ray list actors --address {joined.address}", highlight=False
+    )
+    err.print(f"journal: {folder.journal}", highlight=False)
+
+
+def _follow(session: "Session", *, quiet: bool) -> str:
+    """Show the desk until it stops; the first Ctrl-C stops it cleanly, the second at once."""
+    presses = 0
+
+    def on_interrupt(_: int, __: object) -> None:
+        nonlocal presses
+        presses += 1
+        if presses > 1:
+            raise KeyboardInterrupt
+        err.print("stopping after this cycle; Ctrl-C again stops at once (nothing is lost either way)")
+        session.stop()
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    terminate = signal.signal(signal.SIGTERM, on_interrupt)
+    try:
+        with nullcontext() if quiet else live_view(err) as view:
+            while (why := session.wait(_POLL_S)) is None:
+                status = None if view is None else session.status()
+                if view is not None and status is not None:
+                    view.update(draw(status))
+            return why
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGTERM, terminate)
+
+
+def _report(planned: "PlannedRun", why: str, seconds: float, cycles_before: int, *, as_json: bool) -> None:
+    from tg_actors.cli.planning import session_figures  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.cli.reporting import print_report  # noqa: PLC0415
+    from tg_actors.desk.report import make_report  # noqa: PLC0415
+    from tg_actors.journal.readers import JournalReader  # noqa: PLC0415
+
+    with JournalReader.read_only(planned.folder.journal) as journal:
+        report = make_report(planned.folder.name, journal)
+    print_report(report, session_figures(report, why, seconds, cycles_before), as_json=as_json)

@@ -1,0 +1,48 @@
+"""``tg status``: what the desk is doing, from its journal and its status file."""
+
+from typing import Any
+
+from tg_actors.cli.reading import reading
+from tg_actors.cli.screen import AsJson, Run, out, print_json, utc
+
+
+def status(run: Run = None, json_: AsJson = False) -> None:
+    """Show whether the desk runs, its trading state, equity, positions and newest alerts."""
+    from tg_actors.runtime.lock import holder  # noqa: PLC0415 - keeps tg --help fast
+
+    with reading(run) as (folder, journal):
+        control, last = journal.control(), journal.last_decision()
+        shown: dict[str, Any] = {
+            "run": folder.name,
+            "desk_pid": holder(folder.lock),
+            "trading_state": control.state.value,
+            "trading_state_reason": control.reason,
+            "cycles": journal.cycles_count(),
+            "at": None if last is None else utc(last.at_ns),
+            "equity": None if last is None else str(last.equity),
+            "orders_open": len(journal.orders(live_only=True)),
+            "pending_requests": len(journal.pending_requests()),
+        }
+    live = folder.read_status()
+    shown["alerts"] = live.get("alerts", [])
+    shown["dashboard_url"] = live.get("dashboard_url")
+    if json_:
+        print_json(shown)
+        return
+    running = f"running (process {shown['desk_pid']})" if shown["desk_pid"] else "not running"
+    out.print(f"[bold]{folder.name}[/bold]: {running}")
+    for key in (
+        "trading_state",
+        "cycles",
+        "at",
+        "equity",
+        "orders_open",
+        "pending_requests",
+        "dashboard_url",
+    ):
+        if shown[key] is not None:
+            out.print(f"  {key.replace('_', ' ')}: {shown[key]}")
+    if control.reason:
+        out.print(f"  reason: {control.reason}")
+    for alert in shown["alerts"]:
+        out.print(f"  [yellow]alert[/yellow]: {alert}")

@@ -1,0 +1,1 @@
+"""The decision cycle, its rosters, supervision and the coordinator: where all rooms meet."""

@@ -1,0 +1,116 @@
+"""A desk file: one file = one runnable desk."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tg_actors.desk.files import find_config, load
+from tg_actors.desk.supervision import ChildPolicy
+from tg_actors.domain.errors import UserError
+from tg_actors.domain.message import Message
+from tg_actors.exchange.config import ExchangeConfig
+from tg_actors.execution.permits import HardLimits
+from tg_actors.market.config import MarketConfig
+from tg_actors.market.filters import InstrumentFilters
+from tg_actors.meta.ensemble import MetaConfig
+from tg_actors.risk.limits import RiskLimits
+from tg_actors.technical.spec import TechnicalSpec
+
+
+#: A multiple of real time, or as fast as the desk decides.
+Speed = Annotated[float, Field(gt=0)] | Literal["max"]
+
+
+class PaceConfig(Message):
+    """How fast the market is played, and how long anybody is waited for.
+
+    ``speed`` is a multiple of real time, ``max`` plays as fast as the desk decides. Opinions are
+    waited for until ``opinion_deadline_ms``; at ``max`` the market waits for the desk, so the only
+    deadline is ``stall_limit_s``, which also bounds the wait for a restarting actor.
+    """
+
+    speed: Speed = Field(default="max")
+    opinion_deadline_ms: int = Field(default=500, gt=0)
+    stall_limit_s: int = Field(default=60, gt=0)
+
+
+class SupervisionConfig(Message):
+    """Policies of the supervised actors, and how long a silent coordinator is believed alive."""
+
+    agents: ChildPolicy
+    core: ChildPolicy
+    coordinator_silence_s_max: float = Field(default=5.0, gt=0)
+
+
+class VenueConfig(Message):
+    """A file in ``configs/venues``: what the venue asks of orders, and what trading there costs."""
+
+    instruments: InstrumentFilters
+    exchange: ExchangeConfig
+
+
+class DeskConfig(Message):
+    """Everything an owner decides about one desk.
+
+    ``opening_cash`` is per currency; a currency is funded when an instrument is paid in it.
+    ``venue`` and ``agents`` name files in ``configs/venues`` and ``configs/agents``.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    account: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    reporting_currency: str
+    instruments: tuple[str, ...] = Field(min_length=1)
+    opening_cash: dict[str, Decimal]
+    market: MarketConfig
+    venue: str
+    agents: tuple[str, ...] = Field(min_length=1)
+    meta: MetaConfig
+    risk: RiskLimits
+    permits: HardLimits
+    supervision: SupervisionConfig
+    pace: PaceConfig
+    metrics_port: int | None = Field(default=None, gt=0, lt=65536)
+
+
+def load_desk(path: str) -> DeskConfig:
+    """Read a desk file and every file it names.
+
+    Raises:
+        UserError: one is missing or wrong; says where and what to do.
+    """
+    found = find_config(path)
+    config = load(DeskConfig, found)
+    _check(config, found)
+    load_venue(config)
+    load_agents(config)
+    return config
+
+
+def load_venue(config: DeskConfig) -> VenueConfig:
+    """Read the venue file of a desk."""
+    return load(VenueConfig, find_config(f"configs/venues/{config.venue}.yaml"))
+
+
+def load_agents(config: DeskConfig) -> tuple[TechnicalSpec, ...]:
+    """Read the agent files of a desk, in its order.
+
+    Raises:
+        UserError: a file is missing or wrong, or its agent has another name than the file.
+    """
+    specs = []
+    for name in config.agents:
+        path = find_config(f"configs/agents/{name}.yaml")
+        spec = load(TechnicalSpec, path)
+        if spec.name != name:
+            raise UserError(f"{path}: its agent is called {spec.name!r}, but the file {name!r}: give both one name")
+        specs.append(spec)
+    return tuple(specs)
+
+
+def _check(config: DeskConfig, path: Path) -> None:
+    for what, names in (("instruments", config.instruments), ("agents", config.agents)):
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise UserError(f"{path}: {twice[0]!r} stands twice in {what}: remove one")

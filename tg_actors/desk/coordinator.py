@@ -1,0 +1,181 @@
+"""The coordinator core: runs cycles, journals decisions, obeys people and breakers. No Ray, no clock."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from tg_actors.desk.block import decode
+from tg_actors.desk.cycle import CycleReport, DecisionCycle, Ports
+from tg_actors.desk.ports import Ensemble, Execution, Market, Risk, Roster
+from tg_actors.domain.blocks import F64, MarketSnapshot
+from tg_actors.domain.decisions import Decision, RiskState
+from tg_actors.domain.message import Message
+from tg_actors.domain.money import ZERO
+from tg_actors.domain.orders import TradingState
+from tg_actors.journal.repository import Journal, Transaction
+
+ROLE = "coordinator"
+#: Who is named in the control row when a breaker, not a person, changed the trading state.
+BREAKER = "risk"
+
+
+class Alert(Message):
+    """Something a person should look at."""
+
+    text: str
+    cycle: int
+
+
+@dataclass(slots=True)
+class Handlers:
+    """What a request from a person does; verbs are the keys."""
+
+    restart_agent: Callable[[str], str] = field(default=lambda _: "agents run inline: nothing to restart")
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the journal remembers of the last decided cycle."""
+
+    decision: Decision | None
+    memories: dict[str, F64]
+
+    @property
+    def risk(self) -> RiskState | None:
+        """The risk room's memory."""
+        return None if self.decision is None else self.decision.judgement.state
+
+
+def remember(journal: Journal) -> Memory:
+    """Read the newest decision and every agent's memory from the journal."""
+    decision = journal.last_decision()
+    if decision is None:
+        return Memory(None, {})
+    found = journal.decision(decision.cycle)
+    return Memory(decision, {} if found is None else decode(found[1]).memories)
+
+
+class Coordinator:
+    """Drives one desk cycle by cycle.
+
+    Start it, then ``step`` until it returns None. A step that was interrupted by a crash is
+    finished by the next start: its decision stands in the journal, its permits tell what was sent.
+    """
+
+    def __init__(
+        self,
+        desk: str,
+        journal: Journal,
+        epoch: int,
+        market: Market,
+        roster: Roster,
+        ensemble: Ensemble,
+        risk: Risk,
+        execution: Execution,
+        *,
+        obey: bool = True,
+    ) -> None:
+        self._journal = journal
+        self._epoch = epoch
+        self._market = market
+        self._roster = roster
+        self._risk = risk
+        self._execution = execution
+        self._obey = obey
+        self._cycle = DecisionCycle(desk, Ports(market, roster, ensemble, risk, execution, self._record))
+        self._snapshot: MarketSnapshot | None = None
+        self.handlers = Handlers()
+        self.next_cycle = 0
+        self.alerts: list[str] = []
+
+    def start(self, memory: Memory) -> None:
+        """Give everybody their memory and finish a cycle that was decided but not carried out."""
+        self._roster.recall(memory.memories)
+        if memory.decision is None:
+            return
+        self.next_cycle = memory.decision.cycle + 1
+        self._cycle.resume(memory.decision)
+
+    def step(self) -> CycleReport | None:
+        """Run the next cycle; None when the market has ended."""
+        report = self._cycle.run(self.next_cycle)
+        if report is None:
+            return None
+        self.next_cycle += 1
+        self._snapshot = report.snapshot
+        if report.settlement.alerts:
+            self.raise_alerts(report.settlement.alerts, report.decision.cycle, report.decision.at_ns)
+        if self._obey:
+            self.obey()
+        return report
+
+    def obey(self) -> None:
+        """Carry out what people have asked for through the journal, oldest first."""
+        for request in self._journal.pending_requests():
+            if self._snapshot is None:
+                return
+            outcome = self._carry_out(request.verb, request.argument, self._snapshot)
+            with self._transaction() as tx:
+                tx.complete_request(request.id, outcome)
+
+    def raise_alerts(self, alerts: tuple[str, ...], cycle: int, at_ns: int) -> None:
+        """Journal alerts and keep the newest for display."""
+        with self._transaction() as tx:
+            for text in alerts:
+                tx.append("AlertRaised", Alert(text=text, cycle=cycle), cycle=cycle, at_ns=at_ns)
+        self.alerts = [*self.alerts, *alerts][-20:]
+
+    def append(self, event: str, payload: Message, ref: str = "") -> None:
+        """Journal one fact of supervision."""
+        with self._transaction() as tx:
+            tx.append(event, payload, ref=ref, cycle=self.next_cycle)
+
+    def set_trading_state(self, state: TradingState, reason: str) -> None:
+        """Change the trading state on behalf of supervision."""
+        at_ns = self._snapshot.at_ns if self._snapshot is not None else 0
+        with self._transaction() as tx:
+            tx.set_trading_state(state, reason, "supervisor", at_ns)
+
+    def _carry_out(self, verb: str, argument: str, snapshot: MarketSnapshot) -> str:
+        if verb == "flatten":
+            report = self._execution.flatten(snapshot)
+            return f"{len(report.permitted)} closing orders, {len(report.denied)} denied"
+        if verb == "rearm":
+            self._risk.rearm(self._equity())
+            return "breakers re-armed"
+        if verb == "restart_agent":
+            return self.handlers.restart_agent(argument)
+        return f"unknown request {verb!r}"
+
+    def _equity(self) -> Decimal:
+        decision = self._journal.last_decision()
+        return ZERO if decision is None else decision.equity
+
+    def _record(self, decision: Decision, block: bytes) -> bool:
+        with self._transaction() as tx:
+            fresh = tx.record_decision(decision, block)
+            if fresh:
+                self._apply_breakers(tx, decision)
+        return fresh
+
+    def _apply_breakers(self, tx: Transaction, decision: Decision) -> None:
+        halt = decision.judgement.halt
+        if halt is not None:
+            tx.set_trading_state(halt.state, f"{halt.code}: {halt.detail}", BREAKER, decision.at_ns)
+        elif self._new_day(decision):
+            tx.set_trading_state(
+                TradingState.ACTIVE, "a new day for the daily loss limit", BREAKER, decision.at_ns
+            )
+
+    def _new_day(self, decision: Decision) -> bool:
+        """Whether only yesterday's daily loss holds the desk back; a person's word is never undone."""
+        control = self._journal.control()
+        return (
+            control.actor == BREAKER
+            and control.state is TradingState.REDUCE_ONLY
+            and not decision.judgement.state.daily_loss_tripped
+        )
+
+    def _transaction(self) -> AbstractContextManager[Transaction]:
+        return self._journal.transaction(role=ROLE, epoch=self._epoch)

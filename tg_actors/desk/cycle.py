@@ -1,0 +1,115 @@
+"""The decision cycle, pure: snapshot -> opinions -> targets -> verdicts -> permits.
+
+It is the one brain. Backtest, paper and live drive this very class; what differs is who stands
+behind its ports.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tg_actors.desk.block import DecisionBlock, block_hash, encode
+from tg_actors.desk.ports import Ensemble, Execution, Hearing, Market, Risk, Roster
+from tg_actors.domain.blocks import MarketSnapshot
+from tg_actors.domain.decisions import Decision, Quotes, Settlement, Targets
+from tg_actors.domain.ids import cycle_id
+from tg_actors.execution.sender import ExecutionReport
+from tg_actors.meta.ensemble import CombineRequest
+from tg_actors.risk.judge import JudgeRequest
+
+#: Journals a decision and its block; returns False when the cycle was decided before.
+Record = Callable[[Decision, bytes], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything outside the cycle."""
+
+    market: Market
+    roster: Roster
+    ensemble: Ensemble
+    risk: Risk
+    execution: Execution
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class CycleReport:
+    """What one cycle did, for display and metrics."""
+
+    snapshot: MarketSnapshot
+    hearing: Hearing
+    targets: Targets
+    settlement: Settlement
+    decision: Decision
+    execution: ExecutionReport
+
+
+class DecisionCycle:
+    """Runs cycles in order; has no memory of its own."""
+
+    def __init__(self, desk: str, ports: Ports) -> None:
+        self._desk = desk
+        self._ports = ports
+
+    def run(self, cycle: int) -> CycleReport | None:
+        """Decide one cycle and act on it; None when the market has ended."""
+        snapshot = self._ports.market.observe(cycle)
+        return None if snapshot is None else self.decide(snapshot)
+
+    def resume(self, decision: Decision) -> Settlement | None:
+        """Finish a decided cycle after a start: what it had sent is not sent again."""
+        snapshot = self._ports.market.observe(decision.cycle)
+        if snapshot is None:
+            return None
+        settlement = self._ports.execution.begin_settle(snapshot)()
+        self._ports.execution.execute(decision)
+        return settlement
+
+    def decide(self, snapshot: MarketSnapshot) -> CycleReport:
+        """Everything after the snapshot. Settling and opining overlap; neither waits for the other."""
+        settling = self._ports.execution.begin_settle(snapshot)
+        hearing = self._ports.roster.opine(snapshot)
+        targets = self._ports.ensemble.combine(CombineRequest(snapshot=snapshot, opinions=hearing.opinions))
+        settlement = settling()
+        judgement = self._ports.risk.judge(
+            JudgeRequest(
+                cycle=snapshot.cycle,
+                at_ns=snapshot.at_ns,
+                targets=targets,
+                quotes=_quotes(snapshot),
+                account=settlement.account,
+                exits=settlement.exits,
+            )
+        )
+        block = encode(
+            DecisionBlock(snapshot.symbols, snapshot.mid, hearing.opinions, hearing.memories, targets)
+        )
+        snapshot_hash = snapshot.digest()
+        decision = Decision(
+            cycle=snapshot.cycle,
+            cycle_id=cycle_id(self._desk, snapshot.cycle, snapshot_hash),
+            at_ns=snapshot.at_ns,
+            snapshot_hash=snapshot_hash,
+            bars=int(snapshot.is_fresh.sum()),
+            block_hash=block_hash(block),
+            regime=targets.regime,
+            weights=dict(zip(targets.agents, targets.weights, strict=True)),
+            absent={agent: why.value for agent, why in hearing.absent.items()},
+            equity=settlement.account.equity,
+            judgement=judgement,
+        )
+        self._ports.record(decision, block)
+        execution = self._ports.execution.execute(decision)
+        return CycleReport(snapshot, hearing, targets, settlement, decision, execution)
+
+
+def _quotes(snapshot: MarketSnapshot) -> Quotes:
+    return Quotes(
+        symbols=snapshot.symbols,
+        bid=snapshot.bid,
+        ask=snapshot.ask,
+        atr=snapshot.feature("atr_14"),
+        fresh=snapshot.is_fresh.astype(np.float64),
+    )

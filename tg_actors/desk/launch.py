@@ -1,0 +1,52 @@
+"""Spawn a desk on a running Ray cluster: every actor at once, then the coordinator."""
+
+from tg_actors.desk.actor import CoordinatorActor
+from tg_actors.desk.config import SupervisionConfig
+from tg_actors.desk.crew import Crew, Station, man
+from tg_actors.desk.plan import DeskPlan
+from tg_actors.execution.actor import ExecutorActor, ExecutorActorSpec
+from tg_actors.market.actor import MarketActor
+from tg_actors.meta.actor import MetaActor
+from tg_actors.risk.actor import RiskActor
+from tg_actors.runtime.actors import Handle, spawn
+from tg_actors.technical.actor import TechnicalActor
+
+#: trade, stop, report and room for one more reader.
+_COORDINATOR_CALLS = 4
+#: settle or execute, and the heartbeat beside it.
+_EXECUTOR_CALLS = 2
+
+
+def crew_of(plan: DeskPlan, supervision: SupervisionConfig) -> Crew:
+    """Name every supervised actor of a planned desk."""
+    executor = ExecutorActorSpec(
+        journal=plan.journal,
+        account=plan.account,
+        coordinator_silence_s_max=supervision.coordinator_silence_s_max,
+    )
+    account = plan.account.executor.account
+    core = (
+        Station("MarketActor", MarketActor, (plan.market,), supervision.core),
+        Station("MetaActor", MetaActor, (plan.meta,), supervision.core),
+        Station("RiskActor", RiskActor, (plan.risk,), supervision.core),
+        Station(f"ExecutorActor:{account}", ExecutorActor, (executor,), supervision.core, _EXECUTOR_CALLS),
+    )
+    agents = tuple(
+        Station(f"TechnicalActor:{spec.spec.name}", TechnicalActor, (spec,), supervision.agents)
+        for spec in plan.agents
+    )
+    return Crew(
+        stations=core + agents,
+        market=core[0].name,
+        meta=core[1].name,
+        risk=core[2].name,
+        executor=core[3].name,
+        agents={spec.spec.name: station.name for spec, station in zip(plan.agents, agents, strict=True)},
+    )
+
+
+def launch(plan: DeskPlan, crew: Crew) -> Handle:
+    """Spawn everybody in parallel and return the coordinator; it answers once all of them do."""
+    for station in crew.stations:
+        man(station)
+    return spawn(CoordinatorActor, "CoordinatorActor", plan, crew, concurrency=_COORDINATOR_CALLS)

@@ -1,0 +1,212 @@
+"""From a desk file and the flags of a command to everything a start needs. No Ray, nothing is opened twice."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from tg_actors.desk.config import DeskConfig, Speed, load_agents, load_venue
+from tg_actors.domain.errors import UserError
+from tg_actors.domain.message import Message
+from tg_actors.execution.start import AccountSpec
+from tg_actors.execution.wire import ExecutorSpec
+from tg_actors.market.config import MarketConfig, MarketSpec, RecordedSource, SimulatedSource, market_spec, open_feed
+from tg_actors.market.feed import Feed
+from tg_actors.market.filters import instrument
+from tg_actors.market.timeframes import Timeframe
+from tg_actors.meta.ensemble import MetaSpec
+from tg_actors.portfolio.books import check_convertible
+from tg_actors.risk.limits import RiskSpec
+from tg_actors.technical.spec import TechnicalAgentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What a command line may change about the market of a desk; None leaves the desk file's word."""
+
+    market: str | None = None
+    data: Path | None = None
+    instruments: str | None = None
+    timeframe: str | None = None
+    from_utc: str | None = None
+    to_utc: str | None = None
+    seed: int | None = None
+    speed: str | None = None
+
+
+class DeskPlan(Message):
+    """A desk ready to start, in any process; picklable.
+
+    ``journal`` is a path or URL, ``speed`` a multiple of real time, None for as fast as it goes;
+    ``cycles_total`` is None for a market without an end.
+    """
+
+    desk: str
+    folder: str
+    journal: str
+    bar_ns: int
+    cycles_total: int | None
+    speed: float | None
+    opinion_deadline_s: float
+    stall_limit_s: float
+    metrics_port: int | None
+    dashboard_url: str | None
+    market: MarketSpec
+    agents: tuple[TechnicalAgentSpec, ...]
+    meta: MetaSpec
+    risk: RiskSpec
+    account: AccountSpec
+
+
+def flagged(config: DeskConfig, flags: Flags) -> DeskConfig:
+    """Return the desk as the flags change it.
+
+    Raises:
+        UserError: a flag contradicts another or makes no sense.
+    """
+    symbols = tuple(s.strip() for s in flags.instruments.split(",")) if flags.instruments else config.instruments
+    timeframe = _timeframe(flags.timeframe) if flags.timeframe else config.market.timeframe
+    source = _source(config.market, flags)
+    pace = config.pace if flags.speed is None else config.pace.model_copy(update={"speed": _speed(flags.speed)})
+    return config.model_copy(
+        update={
+            "instruments": symbols,
+            "market": MarketConfig(timeframe=timeframe, source=source),
+            "pace": pace,
+        }
+    )
+
+
+def plan_market(config: DeskConfig) -> tuple[MarketSpec, Feed]:
+    """Open the market of a desk, which shows whether it can be had.
+
+    A recorded market without a window gets the one it has found, so that a later start with more
+    files goes on with the same.
+    """
+    spec = market_spec(config.market, config.instruments, load_venue(config).instruments)
+    return spec, open_feed(spec)
+
+
+def run_name(config: DeskConfig, spec: MarketSpec, feed: Feed, *, backtest: bool) -> str:
+    """Name a run by what it trades: the same desk on the same market from the same start is the same run."""
+    source = spec.source
+    identity = {
+        "desk": config.name,
+        "symbols": spec.symbols,
+        "timeframe": spec.timeframe.value,
+        "source": source.model_dump(mode="json", exclude={"to_utc", "from_utc"}),
+        "start_ns": feed.start_ns,
+    }
+    tag = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{'backtest-' if backtest else ''}{config.name}-{source.kind}-{tag}"
+
+
+def make_plan(
+    config: DeskConfig, spec: MarketSpec, feed: Feed, folder: Path, journal: str, *, durable: bool
+) -> DeskPlan:
+    """Put together what every room needs.
+
+    Raises:
+        UserError: an instrument has no filters or no way into the reporting currency.
+    """
+    venue = load_venue(config)
+    instruments = tuple(instrument(symbol, venue.instruments) for symbol in spec.symbols)
+    cash = _opening_cash(config, [i.quote for i in instruments])
+    check_convertible(instruments, config.reporting_currency, cash)
+    speed: Speed = config.pace.speed
+    paced = speed != "max"
+    executor = ExecutorSpec(
+        desk=config.name,
+        account=config.account,
+        reporting_currency=config.reporting_currency,
+        bar_ns=feed.bar_ns,
+        opening_cash=cash,
+        instruments=instruments,
+        limits=config.permits,
+    )
+    return DeskPlan(
+        desk=config.name,
+        folder=str(folder),
+        journal=journal,
+        bar_ns=feed.bar_ns,
+        cycles_total=feed.cycles,
+        speed=None if speed == "max" else float(speed),
+        opinion_deadline_s=config.pace.opinion_deadline_ms / 1e3 if paced else float(config.pace.stall_limit_s),
+        stall_limit_s=float(config.pace.stall_limit_s),
+        metrics_port=config.metrics_port,
+        dashboard_url=None,
+        market=spec,
+        agents=tuple(TechnicalAgentSpec(spec=agent, n=len(instruments)) for agent in load_agents(config)),
+        meta=MetaSpec(agents=config.agents, config=config.meta),
+        risk=RiskSpec(
+            limits=config.risk,
+            instruments=instruments,
+            desk=config.name,
+            account=config.account,
+            bar_ns=feed.bar_ns,
+        ),
+        account=AccountSpec(executor=executor, exchange=venue.exchange, durable=durable),
+    )
+
+
+def _opening_cash(config: DeskConfig, quotes: Sequence[str]) -> dict[str, Decimal]:
+    missing = [quote for quote in quotes if quote not in config.opening_cash]
+    if missing:
+        raise UserError(
+            f"desk {config.name!r} has no opening_cash in {missing[0]}, in which an instrument is paid: "
+            f"add it to opening_cash (\"0\" is a word too)"
+        )
+    return {currency: amount for currency, amount in config.opening_cash.items() if currency in quotes}
+
+
+def _source(market: MarketConfig, flags: Flags) -> SimulatedSource | RecordedSource:
+    kind = flags.market or ("recorded" if flags.data else market.source.kind)
+    if kind == "simulated":
+        return _simulated(market, flags)
+    if kind == "recorded":
+        return _recorded(market, flags)
+    raise UserError(f"--market {kind!r} is unknown: it is simulated or recorded")
+
+
+def _simulated(market: MarketConfig, flags: Flags) -> SimulatedSource:
+    for option, value in (("--data", flags.data), ("--from", flags.from_utc), ("--to", flags.to_utc)):
+        if value is not None:
+            raise UserError(f"{option} belongs to a recorded market: add --market recorded, or leave it out")
+    seed = market.source.seed if isinstance(market.source, SimulatedSource) else 0
+    return SimulatedSource(seed=seed if flags.seed is None else flags.seed)
+
+
+def _recorded(market: MarketConfig, flags: Flags) -> RecordedSource:
+    if flags.seed is not None:
+        raise UserError("--seed belongs to a simulated market: leave it out")
+    base = market.source if isinstance(market.source, RecordedSource) else None
+    data = str(flags.data) if flags.data else (base.data if base else None)
+    if data is None:
+        raise UserError("a recorded market needs its folder: add --data DIR")
+    return RecordedSource(
+        data=data,
+        venue=base.venue if base else RecordedSource.model_fields["venue"].default,
+        from_utc=flags.from_utc or (base.from_utc if base else None),
+        to_utc=flags.to_utc or (base.to_utc if base else None),
+    )
+
+
+def _timeframe(text: str) -> Timeframe:
+    try:
+        return Timeframe(text)
+    except ValueError:
+        raise UserError(f"--timeframe {text!r} is unknown: use {', '.join(t.value for t in Timeframe)}") from None
+
+
+def _speed(text: str) -> Speed:
+    if text == "max":
+        return "max"
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise UserError(f"--speed {text!r} makes no sense: give a multiple of real time such as 3600, or max")
+    return speed

@@ -1,0 +1,155 @@
+"""What a run achieved, computed from its journal alone: the same report for backtest, paper and live."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from tg_actors.desk.block import decode
+from tg_actors.desk.history import executor_spec, last_marks, marks
+from tg_actors.domain.money import ZERO, money_text
+from tg_actors.domain.orders import Fill, Intent, Order, OrderType
+from tg_actors.execution.ledger import slippage_bps
+from tg_actors.execution.wire import ExecutorSpec
+from tg_actors.journal.digest import digest
+from tg_actors.journal.readers import JournalReader
+from tg_actors.journal.records import EventType
+from tg_actors.portfolio.attribution import AgentResult, Attribution
+from tg_actors.portfolio.books import Books
+from tg_actors.portfolio.performance import DEFINITIONS, EquityPoint, Performance, measure
+from tg_actors.portfolio.trades import ClosedTrade
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A run in numbers; amounts in ``currency``."""
+
+    run: str
+    currency: str
+    first_ns: int
+    last_ns: int
+    cycles: int
+    bars_of_cycles: tuple[int, ...]
+    orders: int
+    fills: int
+    equity_open: Decimal
+    equity: Decimal
+    performance: Performance
+    agents: tuple[AgentResult, ...]
+    slippage_bps_mean: Decimal | None
+    trading_state: str
+    digest: str
+
+    @property
+    def bars(self) -> int:
+        """Bars traded on, over all cycles."""
+        return sum(self.bars_of_cycles)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for programs; money as text."""
+        figures = self.performance.model_dump(mode="json")
+        return {
+            "run": self.run,
+            "cycles": self.cycles,
+            "bars": self.bars,
+            "orders": self.orders,
+            "fills": self.fills,
+            "currency": self.currency,
+            "first_ns": self.first_ns,
+            "last_ns": self.last_ns,
+            "equity_open": money_text(self.equity_open),
+            "final_equity": money_text(self.equity),
+            "slippage_bps_mean": None
+            if self.slippage_bps_mean is None
+            else round(float(self.slippage_bps_mean), 3),
+            "trading_state": self.trading_state,
+            **figures,
+            "agents": [agent.model_dump(mode="json") for agent in self.agents],
+            "definitions": DEFINITIONS,
+            "digest": self.digest,
+        }
+
+
+@dataclass(slots=True)
+class _Replay:
+    """Walks through the fills of a journal, cycle by cycle."""
+
+    books: Books
+    attribution: Attribution
+    trades: list[ClosedTrade] = field(default_factory=list)
+    fees: Decimal = ZERO
+    traded: Decimal = ZERO
+    #: Cost of what is held after the fills of a cycle, in the reporting currency.
+    held: dict[int, Decimal] = field(default_factory=dict)
+
+    def apply(self, fill: Fill, cycle: int, intent: Intent, rates: Mapping[str, Decimal]) -> None:
+        """Book one fill at the rates of its cycle."""
+        rate = rates[_quote(fill.symbol)]
+        closed = self.books.apply(fill, rates)
+        if closed is not None:
+            self.trades.append(closed)
+        self.attribution.apply(fill, intent)
+        self.fees += fill.fee * (rate if fill.fee_currency == _quote(fill.symbol) else rate * fill.price)
+        self.traded += fill.quantity * fill.price * rate
+        self.held[cycle] = sum(
+            (abs(p.cost) * rates[_quote(s)] for s, p in self.books.positions.items() if p.quantity != ZERO),
+            ZERO,
+        )
+
+
+def make_report(run: str, journal: JournalReader) -> Report:
+    """Read a whole journal and return its report.
+
+    Raises:
+        UserError: the journal belongs to no run.
+    """
+    spec = executor_spec(journal)
+    orders = {order.client_order_id: order for order in journal.orders()}
+    replay = _replay(journal, spec, orders)
+    curve = journal.equity_curve()
+    mids = last_marks(journal)
+    at_market = [order for order in orders.values() if order.intent.spec.order_type is OrderType.MARKET]
+    slippage = [bps for order in at_market if (bps := slippage_bps(order)) is not None]
+    return Report(
+        run=run,
+        currency=spec.reporting_currency,
+        first_ns=curve[0][0] if curve else 0,
+        last_ns=curve[-1][0] if curve else 0,
+        cycles=len(curve),
+        bars_of_cycles=tuple(e.content()["bars"] for e in journal.events({EventType.CYCLE_DECIDED})),
+        orders=len(orders),
+        fills=len(journal.fills()),
+        equity_open=curve[0][1] if curve else ZERO,
+        equity=curve[-1][1] if curve else ZERO,
+        performance=measure(_points(curve, replay.held), replay.trades, replay.fees, replay.traded),
+        agents=replay.attribution.report(mids, replay.books.rates(mids)),
+        slippage_bps_mean=sum(slippage, ZERO) / len(slippage) if slippage else None,
+        trading_state=journal.trading_state().value,
+        digest=digest(journal),
+    )
+
+
+def _replay(journal: JournalReader, spec: ExecutorSpec, orders: Mapping[str, Order]) -> _Replay:
+    books = Books(spec.opening_cash, spec.instruments, spec.reporting_currency)
+    credited = dict.fromkeys(share.agent for order in orders.values() for share in order.intent.shares)
+    replay = _Replay(books, Attribution(tuple(credited)))
+    rates_of: tuple[int, Mapping[str, Decimal]] = (-1, {})
+    for event in journal.events({EventType.ORDER_FILLED}):
+        if event.cycle != rates_of[0]:
+            found = journal.decision(event.cycle)
+            rates_of = (event.cycle, books.rates(marks(decode(found[1])) if found else last_marks(journal)))
+        fill = Fill.model_validate_json(event.payload)
+        replay.apply(fill, event.cycle, orders[fill.client_order_id].intent, rates_of[1])
+    return replay
+
+
+def _points(curve: list[tuple[int, Decimal]], held: Mapping[int, Decimal]) -> list[EquityPoint]:
+    points, exposure = [], ZERO
+    for cycle, (at_ns, equity) in enumerate(curve):
+        exposure = held.get(cycle, exposure)
+        points.append(EquityPoint(at_ns, equity, exposure))
+    return points
+
+
+def _quote(symbol: str) -> str:
+    return symbol.split("/")[1]

@@ -1,0 +1,122 @@
+"""Arrays of the hot path: one snapshot and one opinion block a cycle, all instruments at once.
+
+They are frozen dataclasses, not pydantic: Ray moves their arrays out of band and every reader maps
+them without a copy. ``F64`` is float64, ``I64`` int64; the first axis is always the instrument, in
+the order of ``symbols``.
+"""
+
+import hashlib
+import struct
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+
+class Abstention(StrEnum):
+    """Why an agent, or an agent on one instrument, has no opinion. Never a hold, buy or sell."""
+
+    WARMING_UP = "warming_up"
+    STALE_MARKET = "stale_market"
+    NO_CONVICTION = "no_conviction"
+    RECALLING = "recalling"
+    LATE = "late"
+    DEAD = "dead"
+    INCOHERENT = "incoherent"
+    GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MarketSnapshot:
+    """What the desk knows of the market at one instant.
+
+    Shapes: ``ohlcv (n, 5)`` of the newest accepted bar, ``bid``/``ask (n,)`` at its close,
+    ``close_ns (n,)`` when that bar closed (0: none yet), ``bars_seen (n,)`` accepted bars so far,
+    ``features (n, n_features)`` with NaN while an indicator warms up.
+    Units: prices in quote currency, volume in base currency, times UTC nanoseconds.
+    """
+
+    cycle: int
+    at_ns: int
+    bar_ns: int
+    symbols: tuple[str, ...]
+    ohlcv: F64
+    bid: F64
+    ask: F64
+    close_ns: I64
+    bars_seen: I64
+    feature_names: tuple[str, ...]
+    features: F64
+
+    @property
+    def mid(self) -> F64:
+        """Mid price per instrument, NaN where there is no market yet."""
+        return (self.bid + self.ask) / 2.0
+
+    @property
+    def age_ns(self) -> I64:
+        """Time since the newest accepted bar closed, per instrument."""
+        return self.at_ns - self.close_ns
+
+    @property
+    def is_fresh(self) -> NDArray[np.bool_]:
+        """Whether the newest bar is of this very cycle (younger than one bar), per instrument."""
+        return (self.close_ns > 0) & (self.age_ns < self.bar_ns)
+
+    def feature(self, name: str) -> F64:
+        """Return one indicator for all instruments, shape ``(n,)``.
+
+        Raises:
+            ValueError: no such indicator is computed.
+        """
+        return self.features[:, self.feature_names.index(name)]
+
+    def digest(self) -> str:
+        """Hex SHA-256 of every number an agent can see; equal snapshots have equal digests."""
+        sha = hashlib.sha256(struct.pack("<qqq", self.cycle, self.at_ns, self.bar_ns))
+        sha.update("\x1f".join((*self.symbols, *self.feature_names)).encode())
+        for array in (self.ohlcv, self.bid, self.ask, self.close_ns, self.features):
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opinions:
+    """One agent's view of all instruments in one cycle.
+
+    Shapes: ``direction (n,)`` in -1..1, NaN where the agent abstains; ``confidence (n,)`` in 0..1,
+    NaN likewise; ``evidence (n, k)`` the score -1..1 of each named condition; ``memory (n, m)``
+    what the agent must be handed back after a crash (m may be 0).
+    ``abstained`` says why per instrument, ``None`` where there is an opinion.
+    """
+
+    agent: str
+    cycle: int
+    horizon_bars: int
+    direction: F64
+    confidence: F64
+    evidence_names: tuple[str, ...]
+    evidence: F64
+    memory: F64
+    abstained: tuple[Abstention | None, ...]
+
+    def incoherence(self, n: int) -> str | None:
+        """Say what makes this block unusable for ``n`` instruments, None when it is sound."""
+        shapes = (self.direction.shape, self.confidence.shape, self.evidence.shape[:1])
+        if shapes != ((n,), (n,), (n,)) or len(self.abstained) != n or len(self.memory) != n:
+            return "wrong shape"
+        silent = np.isnan(self.direction)
+        if not np.array_equal(silent, np.isnan(self.confidence)):
+            return "direction without confidence"
+        if not np.array_equal(silent, np.array([a is not None for a in self.abstained], dtype=bool)):
+            return "abstention without reason"
+        if (np.abs(self.direction[~silent]) > 1).any():
+            return "direction outside -1..1"
+        confidence = self.confidence[~silent]
+        if ((confidence < 0) | (confidence > 1)).any():
+            return "confidence outside 0..1"
+        return None if np.isfinite(self.memory).all() else "memory not finite"

@@ -1,0 +1,1 @@
+"""The practice exchange: orders in, market bars in, fills out; pure, exact and deterministic."""

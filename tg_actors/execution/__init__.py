@@ -1,0 +1,1 @@
+"""Orders from verdict to venue and back: state machine, permits, executor, protection, recovery."""

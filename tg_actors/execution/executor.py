@@ -1,0 +1,189 @@
+"""The executor core: one venue account, one writer, from recovery to flatten."""
+
+from decimal import Decimal
+
+from tg_actors.domain.blocks import MarketSnapshot
+from tg_actors.domain.decisions import Decision, Settlement
+from tg_actors.domain.ids import intent_id
+from tg_actors.domain.instruments import Side
+from tg_actors.domain.money import ZERO
+from tg_actors.domain.orders import Fill, Intent, Leg, OrderSpec, OrderState, OrderType
+from tg_actors.execution.follower import Follower
+from tg_actors.execution.ledger import advance
+from tg_actors.execution.machine import OrderEvent
+from tg_actors.execution.protection import plan
+from tg_actors.execution.sender import ExecutionReport, Sender
+from tg_actors.execution.state import DeskState
+from tg_actors.execution.venues.port import Venue
+from tg_actors.execution.wire import ExecutorSpec, Wire
+from tg_actors.journal.repository import Journal
+from tg_actors.portfolio.books import Books
+
+
+class Executor:
+    """Permit, POST once, follow to the end, keep protected.
+
+    Every method may be repeated: a cycle is settled once, an intent is sent once. All raise
+    ``Fenced`` once a newer epoch holds the lease and ``JournalError`` when the journal is
+    unreachable; after either this object must not be used any more.
+    """
+
+    def __init__(self, spec: ExecutorSpec, journal: Journal, venue: Venue, epoch: int) -> None:
+        books = Books(spec.opening_cash, spec.instruments, spec.reporting_currency)
+        self.state = DeskState(books, spec.instruments)
+        self._wire = Wire(spec, journal, venue, epoch, self.state)
+        self._sender = Sender(self._wire)
+        self._follower = Follower(self._wire)
+        self._settled = -1
+        self._last: Settlement | None = None
+        self._alerted: dict[str, str] = {}
+
+    def recover(self, settled: int, at_ns: int) -> tuple[str, ...]:
+        """Rebuild from journal and venue; the only way to start. Returns alerts.
+
+        Args:
+            settled: the newest cycle whose venue news are journaled, -1 for none.
+            at_ns: desk time of that cycle.
+        """
+        self._settled = settled
+        journal, state = self._wire.journal, self.state
+        state.rebuild(journal.orders(), journal.fills())
+        unanswered = [order for order in state.live.values() if order.state is OrderState.PERMITTED]
+        if unanswered:
+            with self._wire.transaction() as tx:
+                for order in unanswered:
+                    lost = advance(order, OrderEvent.LOSE, "restarted before the answer")
+                    self._wire.save(tx, lost, at_ns)
+        for order in tuple(state.live.values()):
+            if order.state is OrderState.CANCEL_PENDING:
+                self._sender.ask_cancel(order.client_order_id, at_ns)
+        alerts = self._follower.absorb(self._follower.missing_trades(), settled, at_ns)
+        alerts += self._follower.resolve(at_ns)
+        return alerts + self._follower.reconcile(at_ns)
+
+    def settle(self, snapshot: MarketSnapshot) -> Settlement:
+        """Take in what the venue did up to this snapshot, mark the books, keep protection.
+
+        Idempotent: a repeated cycle returns the same books and reads the venue no further.
+        """
+        if self._last is not None and self._last.cycle == snapshot.cycle:
+            return self._last
+        alerts: tuple[str, ...] = ()
+        fills: tuple[Fill, ...] = ()
+        if snapshot.cycle > self._settled:
+            news = self._wire.venue.read(snapshot)
+            alerts, fills = self._follower.absorb(news, snapshot.cycle, snapshot.at_ns), news.fills
+            self._settled = snapshot.cycle
+        else:
+            fills = tuple(self._wire.journal.fills_of_cycle(snapshot.cycle))
+        self.state.look(snapshot)
+        alerts += self._protect(snapshot)
+        alerts += self._follower.resolve(snapshot.at_ns)
+        account = self.state.account(snapshot.at_ns, self._wire.journal.trading_state())
+        self._last = Settlement(
+            cycle=snapshot.cycle, fills=fills, exits=self._exits(fills), account=account, alerts=alerts
+        )
+        return self._last
+
+    def execute(self, decision: Decision) -> ExecutionReport:
+        """Permit and send what risk approved. Idempotent by intent id."""
+        intents = [self._tied(intent) for intent in decision.judgement.approved]
+        return self._sender.send(intents, decision.at_ns, decision.cycle)
+
+    def flatten(self, snapshot: MarketSnapshot) -> ExecutionReport:
+        """Cancel every live entry and close every position at market, where a fresh price exists."""
+        state = self.state
+        entries = [o.client_order_id for o in state.live.values() if not o.intent.spec.reduce_only]
+        self._sender.cancel(entries, snapshot.at_ns)
+        self._follower.resolve(snapshot.at_ns)
+        closing = {
+            o.intent.spec.symbol for o in state.live.values() if o.intent.leg in {Leg.FLATTEN, Leg.EXIT}
+        }
+        intents = [
+            self._tied(self._intent(snapshot, Leg.FLATTEN, _closing(symbol, position.quantity)))
+            for symbol, position in state.books.positions.items()
+            if position.quantity != ZERO and symbol not in closing and state.mid(symbol) is not None
+        ]
+        return self._sender.send(intents, snapshot.at_ns, snapshot.cycle)
+
+    def _tied(self, intent: Intent) -> Intent:
+        """Tie an exit to the stop that rests: whichever fills first takes its quantity off the other.
+
+        Without it both could fill in one bar and sell twice what is held.
+        """
+        protective = self.state.protective(intent.spec.symbol)
+        if not intent.spec.reduce_only or not protective:
+            return intent
+        spec = intent.spec.model_copy(update={"oco_group": protective[-1].intent.spec.oco_group})
+        return intent.model_copy(update={"spec": spec})
+
+    def _exits(self, fills: tuple[Fill, ...]) -> tuple[str, ...]:
+        orders = self.state.orders
+        ours = [fill for fill in fills if fill.client_order_id in orders]
+        return tuple(
+            dict.fromkeys(f.symbol for f in ours if orders[f.client_order_id].intent.leg is not Leg.ENTRY)
+        )
+
+    def _protect(self, snapshot: MarketSnapshot) -> tuple[str, ...]:
+        intents: list[Intent] = []
+        cancels: list[str] = []
+        for symbol in self._to_protect():
+            position = self.state.books.positions[symbol]
+            wanted = plan(
+                self.state.instruments[symbol],
+                position.quantity,
+                position.average_price,
+                self.state.protection(symbol),
+                self.state.protective(symbol),
+                f"{symbol}@{snapshot.cycle}",
+            )
+            intents += [self._intent(snapshot, leg, spec) for leg, spec in wanted.place]
+            cancels += wanted.cancel
+        report = self._sender.send(intents, snapshot.at_ns, snapshot.cycle)
+        # A refused stop must not take the old one away with it.
+        refused = {denied.symbol for denied in report.denied}
+        self._sender.cancel(
+            [c for c in cancels if self.state.orders[c].intent.spec.symbol not in refused], snapshot.at_ns
+        )
+        return self._unprotected({denied.symbol: denied.code for denied in report.denied})
+
+    def _to_protect(self) -> list[str]:
+        """Instruments with a position or a protective order, in the desk's order."""
+        ordered = {
+            o.intent.spec.symbol for o in self.state.live.values() if o.intent.leg in {Leg.STOP, Leg.TAKE}
+        }
+        return [
+            symbol
+            for symbol, position in self.state.books.positions.items()
+            if position.quantity != ZERO or symbol in ordered
+        ]
+
+    def _unprotected(self, refused: dict[str, str]) -> tuple[str, ...]:
+        """Alert once per instrument and reason, again when the reason changes."""
+        news = [s for s, code in refused.items() if self._alerted.get(s) != code]
+        self._alerted = dict(refused)
+        return tuple(
+            f"{symbol}: position without its stop, the permit said {refused[symbol]}" for symbol in news
+        )
+
+    def _intent(self, snapshot: MarketSnapshot, leg: Leg, spec: OrderSpec) -> Intent:
+        wire = self._wire.spec
+        return Intent(
+            intent_id=intent_id(wire.desk, wire.account, snapshot.cycle, spec.symbol, spec.side, leg),
+            cycle=snapshot.cycle,
+            leg=leg,
+            spec=spec,
+            reference_price=self.state.mid(spec.symbol) or spec.stop_price or Decimal(1),
+            decided_at_ns=snapshot.at_ns,
+            valid_until_ns=snapshot.at_ns + wire.bar_ns,
+        )
+
+
+def _closing(symbol: str, quantity: Decimal) -> OrderSpec:
+    return OrderSpec(
+        symbol=symbol,
+        side=Side.SELL if quantity > ZERO else Side.BUY,
+        order_type=OrderType.MARKET,
+        quantity=abs(quantity),
+        reduce_only=True,
+    )

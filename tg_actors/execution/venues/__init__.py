@@ -1,0 +1,1 @@
+"""Adapters to the places where orders go, behind one port."""

@@ -1,0 +1,1 @@
+"""The desk's append-only memory: hash-chained events, their projections, leases, and the kill switch."""

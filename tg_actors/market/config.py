@@ -1,0 +1,112 @@
+"""What an owner may choose about the market, and how a choice becomes a feed."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from tg_actors.domain.errors import UserError
+from tg_actors.domain.message import Message
+from tg_actors.market.builder import SnapshotBuilder
+from tg_actors.market.feed import Feed
+from tg_actors.market.feeds.recorded import RecordedFeed
+from tg_actors.market.feeds.simulated import SimulatedFeed
+from tg_actors.market.filters import InstrumentFilters, spread_bps
+from tg_actors.market.history import DEFAULT_VENUE
+from tg_actors.market.timeframes import Timeframe, instant_ns
+
+
+class SimulatedSource(Message):
+    """The simulated market; the seed names it."""
+
+    kind: Literal["simulated"] = "simulated"
+    seed: int = Field(ge=0)
+
+
+class RecordedSource(Message):
+    """Recorded bars. ``data`` is the folder; ``from_utc`` and ``to_utc`` (exclusive) are ISO dates or times.
+
+    Without them the replay runs over the time for which every instrument has bars.
+    """
+
+    kind: Literal["recorded"] = "recorded"
+    data: str
+    venue: str = DEFAULT_VENUE
+    from_utc: str | None = None
+    to_utc: str | None = None
+
+
+class MarketConfig(Message):
+    """The market part of a desk's configuration."""
+
+    timeframe: Timeframe = Timeframe.HOUR_1
+    source: SimulatedSource | RecordedSource = Field(discriminator="kind")
+
+
+class MarketSpec(Message):
+    """Everything needed to open a market, in any process.
+
+    ``spread_bps`` holds the spread of every symbol; ``prefetch_cycles`` is how many cycles are worked
+    out at once, which changes the speed only.
+    """
+
+    symbols: tuple[str, ...] = Field(min_length=1)
+    timeframe: Timeframe
+    source: SimulatedSource | RecordedSource = Field(discriminator="kind")
+    spread_bps: dict[str, Decimal]
+    prefetch_cycles: int = Field(default=256, ge=1)
+
+
+def market_spec(config: MarketConfig, symbols: Sequence[str], filters: InstrumentFilters) -> MarketSpec:
+    """Join configuration, instruments and the venue's spreads; a relative data folder becomes absolute.
+
+    Raises:
+        UserError: no symbols, a symbol twice, or one the venue has no filters for.
+    """
+    twice = [symbol for k, symbol in enumerate(symbols) if symbol in symbols[:k]]
+    if not symbols or twice:
+        mistake = f"{twice[0]} stands twice" if twice else "none is given"
+        raise UserError(
+            f"the desk needs each instrument once, but {mistake}: list some such as BTC/USDT,XRP/USDT"
+        )
+    source = config.source
+    if isinstance(source, RecordedSource):
+        source = source.model_copy(update={"data": str(Path(source.data).expanduser().absolute())})
+    return MarketSpec(
+        symbols=tuple(symbols),
+        timeframe=config.timeframe,
+        source=source,
+        spread_bps={symbol: spread_bps(symbol, filters) for symbol in symbols},
+    )
+
+
+def open_feed(spec: MarketSpec) -> Feed:
+    """Open the feed of a market.
+
+    Raises:
+        UserError: the data is missing or damaged, or a symbol cannot be had.
+    """
+    spreads = {symbol: float(bps) for symbol, bps in spec.spread_bps.items()}
+    source = spec.source
+    if isinstance(source, SimulatedSource):
+        return SimulatedFeed(source.seed, spec.symbols, spec.timeframe, spreads)
+    return RecordedFeed.open(
+        source.data,
+        spec.symbols,
+        spec.timeframe,
+        None if source.from_utc is None else instant_ns(source.from_utc),
+        None if source.to_utc is None else instant_ns(source.to_utc),
+        spread_bps=spreads,
+        venue=source.venue,
+    )
+
+
+def open_market(spec: MarketSpec) -> SnapshotBuilder:
+    """Open the market itself, at no cycle yet.
+
+    Raises:
+        UserError: as for :func:`open_feed`.
+    """
+    return SnapshotBuilder(open_feed(spec), prefetch=spec.prefetch_cycles)

@@ -1,0 +1,1 @@
+"""Where rows come from: recorded files and the simulated market."""

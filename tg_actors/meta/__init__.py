@@ -1,0 +1,1 @@
+"""From the opinions of many agents to one set of target exposures."""

@@ -1,0 +1,101 @@
+"""The equal-weight ensemble: every agent that is heard counts the same. Pure, all instruments at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from tg_actors.domain.blocks import F64, MarketSnapshot, Opinions
+from tg_actors.domain.decisions import Targets
+from tg_actors.domain.message import Message
+from tg_actors.meta.regimes import RegimeConfig, label
+
+
+class MetaConfig(Message):
+    """How opinions become targets.
+
+    ``quorum`` is how many agents must have an opinion on an instrument before there is a target;
+    ``exposure_gain`` multiplies the mean opinion before it is cut off at full exposure.
+    """
+
+    quorum: int = Field(default=1, ge=1)
+    exposure_gain: float = Field(default=1.0, gt=0)
+    regime: RegimeConfig = RegimeConfig()
+
+
+class MetaSpec(Message):
+    """All that the meta agent must know to start; ``agents`` in the order of the desk."""
+
+    agents: tuple[str, ...]
+    config: MetaConfig
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CombineRequest:
+    """One cycle's question: the market, and the opinions that came in time."""
+
+    snapshot: MarketSnapshot
+    opinions: tuple[Opinions, ...]
+
+
+class EqualWeightEnsemble:
+    """Averages what is heard; remembers nothing.
+
+    With ``w = 1 / heard`` for every agent that was heard, and sums over the agents that have an
+    opinion on an instrument:
+
+    * ``exposure = clip(gain * sum(w * direction * confidence) / sum(w), -1, 1)``: 1 is full agreement in
+      full confidence.
+    * ``confidence = sum(w * confidence, aligned) / sum(w)``: who disagrees with the sign of the exposure
+      counts as no confidence, so dissent lowers it and a tie has none.
+    * ``shares`` are each aligned agent's part of the exposure; a dissenter or a tie is credited nothing.
+
+    An agent that is absent or abstains is missing from all sums: it is never a hold, buy or sell. An
+    instrument on which fewer than ``quorum`` agents have an opinion gets NaN.
+    """
+
+    def __init__(self, agents: Sequence[str], config: MetaConfig | None = None) -> None:
+        self._agents = tuple(agents)
+        self._columns = {agent: column for column, agent in enumerate(agents)}
+        self._config = config or MetaConfig()
+
+    def combine(self, request: CombineRequest) -> Targets:
+        """Turn opinions into target exposures; the order of the opinions does not matter.
+
+        Raises:
+            KeyError: an opinion is of an agent that this ensemble does not know.
+        """
+        n, k = len(request.snapshot.symbols), len(self._agents)
+        direction, confidence = np.full((k, n), np.nan), np.full((k, n), np.nan)
+        weights = np.zeros(k)
+        for opinions in request.opinions:
+            row = self._columns[opinions.agent]
+            direction[row], confidence[row] = opinions.direction, opinions.confidence
+            weights[row] = 1.0 / len(request.opinions)
+        exposure, trust, shares = self._blend(direction, confidence, weights)
+        return Targets(
+            cycle=request.snapshot.cycle,
+            regime=label(request.snapshot, self._config.regime).value,
+            agents=self._agents,
+            weights=tuple(weights.tolist()),
+            exposure=exposure,
+            confidence=trust,
+            shares=shares,
+        )
+
+    def _blend(self, direction: F64, confidence: F64, weights: F64) -> tuple[F64, F64, F64]:
+        """Return exposure ``(n,)``, confidence ``(n,)`` and shares ``(n, k)`` of opinions ``(k, n)``."""
+        speaks = ~np.isnan(direction)
+        # Sums along an axis, no matrix product: BLAS may add in another order on another machine.
+        weight = speaks * weights[:, np.newaxis]
+        votes = np.where(speaks, direction * confidence, 0.0) * weight
+        total = weight.sum(axis=0)
+        heard = np.where((speaks.sum(axis=0) >= self._config.quorum) & (total > 0), total, np.nan)
+        exposure = np.clip(self._config.exposure_gain * votes.sum(axis=0) / heard, -1.0, 1.0)
+        # fmax takes the number where the other is NaN: without a target nobody is aligned.
+        aligned = np.fmax(votes * np.sign(exposure), 0.0)
+        trust = np.where(aligned > 0, confidence * weight, 0.0).sum(axis=0) / heard
+        credit = aligned.sum(axis=0)
+        shares = (aligned / np.where(credit > 0, credit, 1.0)).T
+        return exposure, trust, np.ascontiguousarray(shares)

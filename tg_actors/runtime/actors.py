@@ -1,0 +1,130 @@
+"""Spawn, look up and ask actors: thin, typed, and with every wait bounded."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    GetTimeoutError,
+    ObjectLostError,
+    RayActorError,
+    RayTaskError,
+)
+
+#: What a call raises when the process behind it died, is restarting, or took its results with it.
+DEATHS = (ActorDiedError, ActorUnavailableError, RayActorError, ObjectLostError)
+
+Handle = ActorHandle[Any]
+
+
+def spawn(cls: type[Any], name: str, *args: object, concurrency: int = 1) -> Handle:
+    """Create a named actor that Ray restarts for ever; how often is too often, supervision decides.
+
+    Ray never repeats a call by itself: an effect must not happen twice, and a caller that may ask
+    again does so knowingly, with :func:`persist`.
+    """
+    options = {
+        "name": name,
+        "num_cpus": 0,
+        "max_restarts": -1,
+        "max_task_retries": 0,
+        "max_concurrency": concurrency,
+    }
+    handle: Handle = ray.remote(cls).options(**options).remote(*args)
+    return handle
+
+
+def look_up(name: str) -> Handle | None:
+    """Find a living actor of this namespace by its name."""
+    try:
+        return ray.get_actor(name)
+    except ValueError:
+        return None
+
+
+def kill_for_good(handle: Handle) -> None:
+    """End an actor that supervision has given up; Ray does not restart it."""
+    ray.kill(handle, no_restart=True)
+
+
+def restart(handle: Handle) -> None:
+    """Kill the process of an actor; Ray starts a new one, which recovers."""
+    ray.kill(handle, no_restart=False)
+
+
+def get(ref: "ray.ObjectRef[Any]", timeout_s: float) -> Any:
+    """Wait for one answer. Errors of the actor's own code come out as they were raised there.
+
+    Raises:
+        TimeoutError: it did not come in time.
+    """
+    try:
+        return ray.get(ref, timeout=timeout_s)
+    except GetTimeoutError as late:
+        raise TimeoutError(str(late)) from None
+    except RayTaskError as error:
+        raise error.cause from error
+
+
+def persist(call: Callable[[], "ray.ObjectRef[Any]"], timeout_s: float, on_death: Callable[[], None]) -> Any:
+    """Repeat an idempotent call until its actor is back, for at most ``timeout_s``.
+
+    ``on_death`` hears of every failed attempt. Errors raised by the actor's own code pass through.
+
+    Raises:
+        TimeoutError: the actor did not come back in time.
+    """
+    end = time.monotonic() + timeout_s
+    while True:
+        try:
+            return get(call(), max(0.1, end - time.monotonic()))
+        except DEATHS:
+            on_death()
+            if time.monotonic() > end:
+                raise TimeoutError("the actor did not come back in time") from None
+            time.sleep(0.05)  # a dead actor answers at once; do not spin
+
+
+def gather(
+    refs: Mapping[str, "ray.ObjectRef[Any]"], timeout_s: float
+) -> tuple[dict[str, Any], dict[str, BaseException]]:
+    """Wait for many answers until a deadline: what came, and what failed. The rest is late."""
+    pending = {ref: name for name, ref in refs.items()}
+    end = time.monotonic() + timeout_s
+    came: dict[str, Any] = {}
+    failed: dict[str, BaseException] = {}
+    while pending and (left := end - time.monotonic()) > 0:
+        ready, _ = ray.wait(list(pending), num_returns=1, timeout=left)
+        for ref in ready:
+            name = pending.pop(ref)
+            try:
+                came[name] = ray.get(ref)
+            except (RayTaskError, *DEATHS) as error:
+                failed[name] = error
+    return came, failed
+
+
+class Watchdog:
+    """End this process when its parent is gone: an actor must not outlive its node's raylet.
+
+    Raylets that are killed leave their actors running (measured: for more than 100 s); such an
+    orphan would go on trading beside its replacement.
+    """
+
+    def __init__(self, every_s: float = 1.0, also: Callable[[], str | None] = lambda: None) -> None:
+        self._parent = os.getppid()
+        self._every_s = every_s
+        self._also = also
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(self._every_s)
+            if os.getppid() != self._parent or self._also() is not None:
+                os._exit(1)

@@ -1,0 +1,118 @@
+"""Start or join Ray, always by an explicit address, always with token authentication."""
+
+import contextlib
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tg_actors.domain.errors import OutsideError, UserError
+
+_OBJECT_STORE_BYTES = 256 * 1024 * 1024
+#: Actors here wait more than they compute; logical CPUs must not limit how many of them there are.
+_LOGICAL_CPUS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSpec:
+    """How to reach Ray. ``address`` None starts a new cluster that ends with this process."""
+
+    namespace: str
+    address: str | None = None
+    dashboard: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A running Ray cluster as this process sees it."""
+
+    address: str
+    dashboard_url: str | None
+    token_path: Path | None
+
+
+@contextlib.contextmanager
+def cluster(spec: ClusterSpec, tell: Callable[[str], None]) -> Iterator[Cluster]:
+    """Start or join Ray for the length of the block; ``tell`` hears about slow steps.
+
+    Raises:
+        UserError: the address cannot be joined.
+        OutsideError: a local Ray could not be started, twice.
+    """
+    token_path = require_token()
+    import ray  # noqa: PLC0415 - the authentication mode must be set before Ray is imported
+
+    context = _join(spec) if spec.address else _start(spec, tell)
+    try:
+        url = context.dashboard_url
+        yield Cluster(
+            address=context.address_info["gcs_address"],
+            dashboard_url=f"http://{url}" if url else None,
+            token_path=token_path,
+        )
+    finally:
+        ray.shutdown()
+
+
+def require_token() -> Path | None:
+    """Switch token authentication on and make sure that the token file is private.
+
+    The token lies where Ray's own command looks for it, so that ``ray list actors`` finds it; a
+    place or token chosen by ``RAY_AUTH_TOKEN_PATH`` or ``RAY_AUTH_TOKEN`` is respected.
+
+    Raises:
+        UserError: authentication was switched off by hand.
+    """
+    if os.environ.setdefault("RAY_AUTH_MODE", "token") != "token":
+        raise UserError("RAY_AUTH_MODE is not 'token': a desk never runs on an open Ray cluster, unset it")
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return None
+    path = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))  # noqa: TID251 - a secret must not be reproducible
+    path.chmod(0o600)
+    return path
+
+
+def _join(spec: ClusterSpec) -> "ray.client_builder.ClientContext":  # type: ignore[name-defined]  # noqa: F821
+    import ray  # noqa: PLC0415 - see cluster()
+
+    try:
+        return ray.init(
+            address=spec.address, namespace=spec.namespace, log_to_driver=False, logging_level=logging.ERROR
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"cannot join Ray at {spec.address} ({str(error).splitlines()[0]}): check the address and the token"
+        ) from error
+
+
+def _start(spec: ClusterSpec, tell: Callable[[str], None]) -> "ray.client_builder.ClientContext":  # type: ignore[name-defined]  # noqa: F821
+    import ray  # noqa: PLC0415 - see cluster()
+
+    for attempt in ("first", "second"):
+        try:
+            return ray.init(
+                address="local",
+                namespace=spec.namespace,
+                num_cpus=max(_LOGICAL_CPUS, os.cpu_count() or 1),
+                object_store_memory=_OBJECT_STORE_BYTES,
+                include_dashboard=spec.dashboard,
+                dashboard_host="127.0.0.1",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+        except Exception as error:  # noqa: BLE001 - Ray raises bare exceptions from its start-up
+            ray.shutdown()
+            if attempt == "second":
+                raise OutsideError(
+                    f"Ray did not start, twice ({str(error).splitlines()[0]}): see /tmp/ray/session_latest/logs",
+                    retryable=True,
+                ) from error
+            tell("Ray did not start in time (a busy machine does that); trying once more")
+    raise AssertionError("unreachable")

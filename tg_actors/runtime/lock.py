@@ -1,0 +1,56 @@
+"""One desk at a time on one journal: a lock that the operating system drops with its holder."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tg_actors.domain.errors import UserError
+
+
+@contextmanager
+def sole_desk(path: Path) -> Iterator[None]:
+    """Hold the lock while the block runs; a crash or ``kill -9`` releases it at once.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another desk (process {_holder(path)}) is trading on {path.parent}: "
+                "stop it with Ctrl-C, or give this one another --name"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid()}).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def holder(path: Path) -> int | None:
+    """Process id of the desk that is trading here, None when there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(path)
+    else:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _holder(path: Path) -> int | None:
+    try:
+        return int(json.loads(path.read_text())["pid"])
+    except (ValueError, KeyError):
+        return None

@@ -1,0 +1,1 @@
+"""What the desk tells the outside: metric names, log records, alerts."""
