@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,29 +21,29 @@ def to_rows(stream: list[tuple[int, tuple[float, ...]]]) -> RawRows:
     return RawRows(opens_ns, table[:, :5], table[:, 5], table[:, 6])
 
 
+def flaws(open_ns: int, bar: tuple[float, ...], newest: int) -> list[Rejection]:
+    """The rules of the border, written a second time, for one row after a newest accepted bar."""
+    o, h, lo, c, v, bid, ask = bar
+    rules = {
+        Rejection.NOT_FINITE: not all(np.isfinite(x) for x in bar),
+        Rejection.NOT_POSITIVE: min(o, h, lo, c, bid, ask) <= 0 or v < 0,
+        Rejection.INCOHERENT: h != max(o, h, lo, c) or lo != min(o, h, lo, c),
+        Rejection.CROSSED_BOOK: bid >= ask,
+        Rejection.MISALIGNED: open_ns % BAR_NS != 0,
+        Rejection.DUPLICATE: open_ns == newest,
+        Rejection.OUT_OF_ORDER: open_ns < newest,
+    }
+    return [reason for reason, broken in rules.items() if broken]
+
+
 def oracle(stream: list[tuple[int, tuple[float, ...]]]) -> list[Rejection | None]:
-    """The rules of the border, written a second time, one row after the other."""
+    """The first flaw of every row, one after the other."""
     verdicts: list[Rejection | None] = []
     newest = -1
-    for open_ns, (o, h, lo, c, v, bid, ask) in stream:
-        verdict: Rejection | None = None
-        if not all(np.isfinite(x) for x in (o, h, lo, c, v, bid, ask)):
-            verdict = Rejection.NOT_FINITE
-        elif min(o, h, lo, c, bid, ask) <= 0 or v < 0:
-            verdict = Rejection.NOT_POSITIVE
-        elif h != max(o, h, lo, c) or lo != min(o, h, lo, c):
-            verdict = Rejection.INCOHERENT
-        elif bid >= ask:
-            verdict = Rejection.CROSSED_BOOK
-        elif open_ns % BAR_NS:
-            verdict = Rejection.MISALIGNED
-        elif open_ns == newest:
-            verdict = Rejection.DUPLICATE
-        elif open_ns < newest:
-            verdict = Rejection.OUT_OF_ORDER
-        if verdict is None:
-            newest = open_ns
-        verdicts.append(verdict)
+    for open_ns, bar in stream:
+        found = flaws(open_ns, bar, newest)
+        verdicts.append(found[0] if found else None)
+        newest = newest if found else open_ns
     return verdicts
 
 
@@ -64,8 +66,9 @@ def test_border_answers_the_same_however_a_stream_is_cut(
     border, cuts = Border(1, 0, BAR_NS), [0, *sorted(edges), 31]
     parts = [
         border.admit(0, rows.pick((arrivals >= first) & (arrivals < end)), first, end)
-        for first, end in zip(cuts, cuts[1:], strict=False)
+        for first, end in itertools.pairwise(cuts)
     ]
     assert np.concatenate([p.accepted.open_ns for p in parts]).tolist() == whole.accepted.open_ns.tolist()
+    assert np.concatenate([p.accepted_cycle for p in parts]).tolist() == whole.accepted_cycle.tolist()
     assert np.concatenate([p.rejected_cycle for p in parts]).tolist() == whole.rejected_cycle.tolist()
     assert np.concatenate([p.rejected_reason for p in parts]).tolist() == whole.rejected_reason.tolist()

@@ -11,7 +11,7 @@ from tg_actors.portfolio.performance import DAY_NS, DEFINITIONS, EquityPoint, me
 HOUR_NS = DAY_NS // 24
 gaps = st.integers(1, 40)
 equities = st.integers(1, 10**9).map(lambda n: Decimal(n) / 100)
-curves = st.lists(st.tuples(gaps, equities), min_size=1, max_size=80).map(
+curves = st.lists(st.tuples(gaps, equities), min_size=1, max_size=40).map(
     lambda steps: [
         EquityPoint(int(at) * HOUR_NS, equity)
         for at, (_, equity) in zip(np.cumsum([gap for gap, _ in steps]), steps, strict=True)
@@ -23,7 +23,8 @@ curves = st.lists(st.tuples(gaps, equities), min_size=1, max_size=80).map(
 def test_sharpe_and_drawdown_agree_with_pandas(curve: list[EquityPoint]) -> None:
     at = pd.to_datetime([point.at_ns for point in curve], unit="ns", utc=True)
     series = pd.Series([float(point.equity) for point in curve], index=at)
-    daily = series.resample("1D", closed="right", label="right").last().ffill().pct_change().dropna()
+    closes = series.groupby((at - pd.Timedelta(1, "ns")).floor("D")).last().asfreq("D").ffill()
+    daily = closes.pct_change().dropna()
     found = measure(curve, [])
 
     drawdown = (1 - series / series.cummax()).max()
@@ -41,7 +42,7 @@ def test_ratios_do_not_depend_on_the_size_of_the_account(curve: list[EquityPoint
     other = measure([EquityPoint(at, equity * factor) for at, equity, _ in curve], [])
     for name in DEFINITIONS:
         expected = getattr(one, name)
-        scaled = None if expected is None else pytest.approx(expected, rel=1e-6, abs=1e-9)
+        scaled = pytest.approx(expected, rel=1e-6, abs=1e-9) if isinstance(expected, float) else expected
         assert getattr(other, name) == scaled, name
 
 

@@ -138,7 +138,9 @@ def test_binance_minutes_that_repeat_around_maintenance(data_dir: Path) -> None:
 def test_local_times_with_daylight_saving_stay_in_order_once_they_are_utc(data_dir: Path) -> None:
     lines = (data_dir / "dirty" / "binanceusdm_btc-usdt_1h_dst.csv").read_text().splitlines()[1:]
     cells = [line.split(",") for line in lines]
-    opens = np.array([int(datetime.fromisoformat(row[0]).timestamp()) * 10**9 for row in cells], dtype=np.int64)
+    opens = np.array(
+        [int(datetime.fromisoformat(row[0]).timestamp()) * 10**9 for row in cells], dtype=np.int64
+    )
     rows = _quoted(opens, np.array([[float(cell) for cell in row[1:6]] for row in cells]))
     admission = _admit(rows, BAR_NS)
     assert len(admission.accepted) + len(admission.rejected_reason) == len(rows)

@@ -67,19 +67,21 @@ class Block:
         self._newest = Newest(*(np.repeat(array[np.newaxis], count, axis=0) for array in arrays))
         self._refused = [_NO_REFUSALS]
 
-    def fill(self, i: int, admission: Admission, cycles: I64, close_ns: I64, features: F64) -> None:
-        """Enter the bars of instrument ``i``; ``cycles (m,)`` says where each belongs, in order.
+    def fill(self, i: int, admission: Admission, close_ns: I64, features: F64) -> None:
+        """Enter the bars of instrument ``i``, each in the cycle in which it arrived.
 
-        A cycle without a bar of its own shows the one before it.
+        A cycle in which none arrived shows the one before, and one of several shows the newest.
         """
         self._refuse(i, admission)
+        cycles = admission.accepted_cycle
         if not len(cycles):
             return
         first = int(cycles[0]) - self.first_cycle
         asked = np.arange(self.first_cycle + first, self.end_cycle)
-        # A full block, the usual case, needs no index.
-        full = len(asked) == len(cycles)
-        which = slice(None) if full else np.searchsorted(cycles, asked, side="right") - 1
+        which: slice | I64 = slice(None)
+        # One bar a cycle, the usual case, needs no index.
+        if not np.array_equal(asked, cycles):
+            which = np.searchsorted(cycles, asked, side="right") - 1
         rows, newest = admission.accepted, self._newest
         newest.ohlcv[first:, i] = rows.ohlcv[which]
         newest.bid[first:, i] = rows.bid[which]

@@ -40,11 +40,13 @@ _NEVER_NS = np.iinfo(np.int64).min
 class Admission:
     """What the border made of some rows.
 
-    ``accepted`` is strictly ordered in time. ``rejected_cycle`` says when each refused row arrived,
-    ``rejected_reason`` is an index into ``REJECTIONS``; both have one entry per refused row.
+    ``accepted`` is strictly ordered in time; ``accepted_cycle`` says when each of these rows arrived:
+    not before its own cycle, and later where it came late. ``rejected_cycle`` says the same of the
+    refused rows, ``rejected_reason`` is an index into ``REJECTIONS``.
     """
 
     accepted: RawRows
+    accepted_cycle: I64
     rejected_cycle: I64
     rejected_reason: I64
 
@@ -64,17 +66,14 @@ class Border:
         stream is cut into calls.
         """
         if not len(rows):
-            return Admission(rows, rows.open_ns, rows.open_ns)
-        verdicts = self._verdicts(i, rows, end_cycle)
-        accepted = verdicts == _ACCEPTED
-        if accepted.all():
-            self._newest_ns[i] = rows.open_ns[-1]
-            return Admission(rows, rows.open_ns[:0], rows.open_ns[:0])
+            return Admission(rows, rows.open_ns, rows.open_ns, rows.open_ns)
         cycles = arrival_cycles(rows.open_ns, self._start_ns, self._bar_ns).clip(first_cycle, end_cycle - 1)
-        kept = rows.pick(accepted)
+        verdicts = self._verdicts(i, rows, end_cycle)
+        good = verdicts == _ACCEPTED
+        kept = rows if good.all() else rows.pick(good)
         if len(kept):
             self._newest_ns[i] = kept.open_ns[-1]
-        return Admission(kept, cycles[~accepted], verdicts[~accepted])
+        return Admission(kept, cycles[good], cycles[~good], verdicts[~good])
 
     def forget(self, i: int) -> None:
         """Take the next row of instrument ``i`` as the first ever."""

@@ -6,6 +6,7 @@ back only, so a snapshot of cycle ``k`` never knows a bar that closed later.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from tg_actors.domain.blocks import F64, I64, MarketSnapshot
 from tg_actors.indicators.bank import ANCHOR_BARS, FEATURES, WARMUP_BARS, IndicatorBank
 from tg_actors.market.block import Block, Newest
 from tg_actors.market.border import REJECTIONS, Admission, Border
-from tg_actors.market.feed import Feed, RawRows
+from tg_actors.market.feed import Feed
 from tg_actors.market.health import InstrumentHealth, MarketHealth
 
 #: Accepted bars that determine every feature; ``bars_seen`` counts up to here.
@@ -128,8 +129,7 @@ class SnapshotBuilder:
         features: F64 = (
             self._bank.block(i, close_ns, rows.ohlcv) if len(rows) else np.empty((0, len(FEATURES)))
         )
-        cycles = ((rows.open_ns - feed.start_ns) // feed.bar_ns).clip(block.first_cycle)
-        block.fill(i, admission, cycles, close_ns, features)
+        block.fill(i, admission, close_ns, features)
 
     def _admitted_history(self, i: int, cycle: int) -> Admission:
         """The newest ``HISTORY_BARS`` accepted bars before a cycle, or all there are."""
@@ -141,8 +141,12 @@ class SnapshotBuilder:
                 break
             self._border.forget(i)
             asked *= 2
-        newest: RawRows = admission.accepted.pick(slice(-HISTORY_BARS, None))
-        return Admission(newest, admission.rejected_cycle, admission.rejected_reason)
+        last = slice(-HISTORY_BARS, None)
+        return replace(
+            admission,
+            accepted=admission.accepted.pick(last),
+            accepted_cycle=admission.accepted_cycle[last],
+        )
 
     def _snapshot(self, cycle: int) -> MarketSnapshot:
         newest = self._block.newest(cycle)
