@@ -1,5 +1,6 @@
 """A whole desk in one process for tests: scripted bars at the feed port, scripted opinions at the roster port."""
 
+import functools
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -162,50 +163,61 @@ class Scene:
     judge: Callable[[DeskPlan, Risk], Risk] = lambda _, risk: risk
     execution: Callable[[Execution], Execution] = lambda execution: execution
 
-    def plan(self, folder: Path) -> DeskPlan:
+    def plan(self, journal: str) -> DeskPlan:
         feed = self.the_feed()
-        desk = flagged(
-            load_desk("configs/desks/laptop-paper.yaml"),
-            Flags(market="simulated", instruments=",".join(feed.symbols), timeframe="1h", seed=7, speed="max"),
+        plan = _shipped(feed.symbols)
+        limits = plan.risk.limits.model_copy(
+            update={"cooldown_bars": 0, "rebalance_band_frac": Decimal("0.1"), **self.risk}
         )
-        config = desk.model_copy(
+        executor = plan.account.executor.model_copy(
             update={
-                "agents": ("trend",),
                 "opening_cash": {currency: Decimal(amount) for currency, amount in self.cash.items()},
-                "risk": desk.risk.model_copy(
-                    update={"cooldown_bars": 0, "rebalance_band_frac": Decimal("0.1"), **self.risk}
-                ),
-                "permits": desk.permits.model_copy(update=dict(self.permits)),
+                "limits": plan.account.executor.limits.model_copy(update=dict(self.permits)),
             }
         )
-        spec, _ = plan_market(config)
-        return make_plan(config, spec, feed, folder, str(folder / "desk.sqlite"), durable=self.durable)
+        account = plan.account.model_copy(update={"executor": executor, "durable": self.durable})
+        risk = plan.risk.model_copy(update={"limits": limits})
+        return plan.model_copy(update={"journal": journal, "risk": risk, "account": account})
 
     def the_feed(self) -> Feed:
         return self.feed or ScriptedFeed(self.paths)
 
-    def open(self, folder: Path, journal: Journal | None = None) -> "Desk":
+    def open(self, folder: Path) -> "Desk":
         """Wire the desk on its journal in ``folder``; a second call on the same folder is a restart."""
-        plan = self.plan(folder)
-        if journal is None:
-            journal = Journal.open(plan.journal, Durability.FULL, clock_ns=ticking_clock())
+        journal = Journal.open(folder / "desk.sqlite", Durability.FULL, clock_ns=ticking_clock())
         try:
-            if journal.identity() is None:
-                journal.set_identity({"desk": plan.desk, "executor": plan.account.executor.model_dump_json()})
-            started = start_executor(plan.account, journal, "test", 1, self.open_venue)
-            coordinator = assemble(
-                plan,
-                journal,
-                1,
-                market=self.market(InlineFeed(self.the_feed())),
-                roster=InlineRoster([ScriptedAgent(self.script)]),
-                risk=self.judge(plan, inline_risk(plan, journal)),
-                execution=self.execution(InlineExecution(started.executor)),
-            )
+            return self.open_on(journal, self.open_venue)
         except BaseException:
             journal.close()
             raise
+
+    def open_on(self, journal: Journal, open_venue: OpenVenue) -> "Desk":
+        """Wire the desk on an open journal, which stays the caller's if that fails."""
+        plan = self.plan(journal.place.name)
+        if journal.identity() is None:
+            journal.set_identity({"desk": plan.desk, "executor": plan.account.executor.model_dump_json()})
+        started = start_executor(plan.account, journal, "test", 1, open_venue)
+        coordinator = assemble(
+            plan,
+            journal,
+            1,
+            market=self.market(InlineFeed(self.the_feed())),
+            roster=InlineRoster([ScriptedAgent(self.script)]),
+            risk=self.judge(plan, inline_risk(plan, journal)),
+            execution=self.execution(InlineExecution(started.executor)),
+        )
         return Desk(coordinator, journal, started.alerts)
+
+
+@functools.cache
+def _shipped(symbols: tuple[str, ...]) -> DeskPlan:
+    """The default desk on these symbols, with one agent; its market is replaced by the scene's."""
+    flags = Flags(market="simulated", instruments=",".join(symbols), timeframe="1h", seed=7, speed="max")
+    config = flagged(load_desk("configs/desks/laptop-paper.yaml"), flags)
+    spec, feed = plan_market(config.model_copy(update={"agents": ("trend",)}))
+    return make_plan(
+        config.model_copy(update={"agents": ("trend",)}), spec, feed, Path(), "", durable=True
+    )
 
 
 class InlineFeed:

@@ -1,8 +1,9 @@
 """The desk as actors: the same bytes as inline, whoever dies, and readable from outside."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import ray
@@ -26,6 +27,7 @@ from tg_actors.runtime.clock import wall_ns
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(600)]
 
 CYCLES = 160
+T = TypeVar("T")
 
 
 class Desk:
@@ -69,6 +71,16 @@ def finish(session: Session) -> str:
     return outcome
 
 
+def drive(session: Session, look: Callable[[], T | None]) -> T | None:
+    """Follow the session as its driver does, until there is something to see."""
+
+    def step() -> T | None:
+        assert session.wait(0.02) is None
+        return look()
+
+    return poll_until(step, timeout_s=120)
+
+
 def cycles_in(journal: JournalReader, at_least: int) -> int | None:
     count = journal.cycles_count()
     return count if count >= at_least else None
@@ -88,7 +100,7 @@ def test_every_actor_dies_once_and_the_journal_is_that_of_an_undisturbed_inline_
     with JournalReader.read_only(plan.journal) as journal:
         for nth, name in enumerate(order):
             # Each dies in the middle of the work, some cycles after the one before.
-            assert poll_until(lambda n=nth: cycles_in(journal, 12 * (n + 1)), timeout_s=120), name  # type: ignore[misc]
+            assert drive(session, lambda n=nth: cycles_in(journal, 12 * (n + 1))), name  # type: ignore[misc]
             desk.actor(name).die.remote(1)
         assert finish(session) == "enough cycles"
         died = {event.ref for event in journal.events({"ActorDied"})}

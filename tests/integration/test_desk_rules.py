@@ -123,7 +123,7 @@ CASES: dict[DenialCode, Scene] = {
     # The bar in which the exit meets the market holds a tenth of a lot for us.
     DenialCode.ORDER_PENDING: Scene(
         script=says({0: {XRP: UP}}, otherwise={XRP: FLAT}),
-        feed=ScriptedFeed(_still(), volumes={XRP: [1e9, 1e9, 1e9, 100.0, 100.0]}),
+        feed=ScriptedFeed(_still(), volumes={XRP: [1e9, 1e9, 100.0, 100.0]}),
     ),
     DenialCode.ORDER_UNKNOWN: Scene(script=says({}, {XRP: UP}), open_venue=_loses_answers().open),
     DenialCode.BELOW_MINIMUM: Scene(script=BUY, cash={"USDT": "40", "BTC": "0"}),

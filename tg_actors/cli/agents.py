@@ -13,7 +13,7 @@ Name = Annotated[str, typer.Argument(help="Actor name, e.g. TechnicalActor:trend
 
 
 def _agents(run: str | None) -> tuple[str, list[dict[str, Any]]]:
-    from tg_actors.domain.errors import UserError  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.domain.errors import UserError
 
     with reading(run) as (folder, _):
         listed = folder.read_status().get("agents")
@@ -37,7 +37,7 @@ def list_agents(run: Run = None, json_: AsJson = False) -> None:
 @app.command("show")
 def show_agent(agent: Name, run: Run = None, json_: AsJson = False) -> None:
     """Show one actor and its newest opinions."""
-    from tg_actors.desk.history import opinions_of  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.desk.history import opinions_of
 
     found = _find(agent, _agents(run)[1])
     with reading(run) as (_, journal):
@@ -57,11 +57,11 @@ def show_agent(agent: Name, run: Run = None, json_: AsJson = False) -> None:
 @app.command("restart")
 def restart(agent: Name, run: Run = None, json_: AsJson = False) -> None:
     """Ask the coordinator to restart an actor; it does so at the next cycle and forgets its deaths."""
-    from tg_actors.domain.errors import UserError  # noqa: PLC0415 - keeps tg --help fast
-    from tg_actors.journal.repository import Journal  # noqa: PLC0415
-    from tg_actors.runtime.clock import wall_ns  # noqa: PLC0415
-    from tg_actors.runtime.home import existing_run  # noqa: PLC0415
-    from tg_actors.runtime.lock import holder  # noqa: PLC0415
+    from tg_actors.domain.errors import UserError
+    from tg_actors.journal.repository import Journal
+    from tg_actors.runtime.clock import wall_ns
+    from tg_actors.runtime.home import existing_run
+    from tg_actors.runtime.lock import holder
 
     found = _find(agent, _agents(run)[1])
     folder = existing_run(run)
@@ -79,7 +79,7 @@ def restart(agent: Name, run: Run = None, json_: AsJson = False) -> None:
 
 
 def _find(agent: str, agents: list[dict[str, Any]]) -> dict[str, Any]:
-    from tg_actors.domain.errors import UserError  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.domain.errors import UserError
 
     names = [row["name"] for row in agents]
     matching = [row for row in agents if agent in {row["name"], row["name"].split(":")[-1]}]

@@ -41,24 +41,24 @@ def run_backtest(
 ) -> None:
     """Replay a market through the desk; the journal of an earlier equal backtest is replaced."""
     with err.status("reading the desk and its market …"):
-        from tg_actors.cli.planning import plan_run  # noqa: PLC0415 - keeps tg --help fast
-        from tg_actors.desk.plan import Flags  # noqa: PLC0415
+        from tg_actors.cli.planning import plan_run
+        from tg_actors.desk.plan import Flags
 
         flags = Flags(market, data, instruments, timeframe, from_, to, seed)
         planned = plan_run(desk, flags, name, backtest=True)
-    from tg_actors.runtime.lock import sole_desk  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.runtime.lock import sole_desk
 
     with sole_desk(planned.folder.lock):
         _replay(planned, cycles, as_json=json_)
 
 
 def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None:
-    from tg_actors.cli.planning import identify, session_figures  # noqa: PLC0415 - keeps tg --help fast
-    from tg_actors.cli.reporting import print_report  # noqa: PLC0415
-    from tg_actors.desk.report import make_report  # noqa: PLC0415
-    from tg_actors.journal.records import Durability  # noqa: PLC0415
-    from tg_actors.journal.repository import Journal  # noqa: PLC0415
-    from tg_actors.runtime.clock import wall_ns  # noqa: PLC0415
+    from tg_actors.cli.planning import identify, session_figures
+    from tg_actors.cli.reporting import print_report
+    from tg_actors.desk.report import make_report
+    from tg_actors.journal.records import Durability
+    from tg_actors.journal.repository import Journal
+    from tg_actors.runtime.clock import wall_ns
 
     end = planned.plan.cycles_total
     total = (cycles or _CYCLES_DEFAULT) if end is None else min(cycles or end, end)
@@ -77,10 +77,10 @@ def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None
 
 def _run(planned: "PlannedRun", journal: "Journal", total: int) -> str:
     """Drive the inline desk; Ctrl-C ends it after the current cycle and still reports."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from tg_actors.desk.wiring import wire_inline  # noqa: PLC0415 - keeps tg --help fast
-    from tg_actors.runtime.clock import wall_ns  # noqa: PLC0415
+    from tg_actors.desk.wiring import wire_inline
+    from tg_actors.runtime.clock import wall_ns
 
     coordinator = wire_inline(planned.plan, journal, wall_ns)
     columns = (TextColumn("cycles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

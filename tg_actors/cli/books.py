@@ -12,7 +12,7 @@ Limit = Annotated[int, typer.Option("--limit", min=1, help="Newest rows to show.
 
 def positions(run: Run = None, json_: AsJson = False) -> None:
     """Show open positions with their average price, mark and profit in the quote currency."""
-    from tg_actors.desk.history import open_positions  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.desk.history import open_positions
 
     with reading(run) as (_, journal):
         rows = open_positions(journal)
@@ -26,7 +26,7 @@ def positions(run: Run = None, json_: AsJson = False) -> None:
 
 def orders(run: Run = None, live: bool = False, limit: Limit = 50, json_: AsJson = False) -> None:
     """Show orders, newest last; --live only those that the venue may still fill."""
-    from tg_actors.domain.money import money_text  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.domain.money import money_text
 
     with reading(run) as (_, journal):
         found = journal.orders(live_only=live)[-limit:]
@@ -64,7 +64,7 @@ def orders(run: Run = None, live: bool = False, limit: Limit = 50, json_: AsJson
 
 def trades(run: Run = None, limit: Limit = 50, json_: AsJson = False) -> None:
     """Show executions, newest last, with their fees."""
-    from tg_actors.domain.money import money_text  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.domain.money import money_text
 
     with reading(run) as (_, journal):
         found = journal.fills()[-limit:]

@@ -14,7 +14,7 @@ DEFAULT_DESK = "configs/desks/laptop-paper.yaml"
 @app.command()
 def check(desk: Desk = DEFAULT_DESK, json_: AsJson = False) -> None:
     """Read a desk file and everything it names; say what is wrong in one sentence."""
-    from tg_actors.desk.config import load_desk  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.desk.config import load_desk
 
     config = load_desk(desk)
     if json_:
@@ -26,7 +26,7 @@ def check(desk: Desk = DEFAULT_DESK, json_: AsJson = False) -> None:
 @app.command()
 def show(desk: Desk = DEFAULT_DESK, json_: AsJson = False) -> None:
     """Print the whole configuration that a start would use, defaults included."""
-    from tg_actors.desk.config import load_desk  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.desk.config import load_desk
 
     config = load_desk(desk)
     if json_:
@@ -38,7 +38,7 @@ def show(desk: Desk = DEFAULT_DESK, json_: AsJson = False) -> None:
 @app.command()
 def schema(json_: AsJson = False) -> None:
     """Print the JSON schema of a desk file, for editors."""
-    from tg_actors.desk.config import DeskConfig  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.desk.config import DeskConfig
 
     if json_:
         print_json(DeskConfig.model_json_schema())

@@ -26,11 +26,11 @@ def flatten(reason: Reason = "flattened by hand", run: Run = None, json_: AsJson
 
 
 def _write(run: str | None, state: str, reason: str, verb: str | None, *, as_json: bool) -> None:
-    from tg_actors.domain.orders import TradingState  # noqa: PLC0415 - keeps tg --help fast
-    from tg_actors.journal.repository import Journal  # noqa: PLC0415
-    from tg_actors.runtime.clock import wall_ns  # noqa: PLC0415
-    from tg_actors.runtime.home import existing_run  # noqa: PLC0415
-    from tg_actors.runtime.lock import holder  # noqa: PLC0415
+    from tg_actors.domain.orders import TradingState
+    from tg_actors.journal.repository import Journal
+    from tg_actors.runtime.clock import wall_ns
+    from tg_actors.runtime.home import existing_run
+    from tg_actors.runtime.lock import holder
 
     folder = existing_run(run)
     actor = f"{getpass.getuser()} (cli)"

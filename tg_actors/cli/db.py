@@ -15,7 +15,7 @@ app = typer.Typer(help="The journal: digest, verification, schema, backups.", no
 @app.command()
 def digest(run: Run = None, json_: AsJson = False) -> None:
     """Print the hash over all decisions, permits and fills, without wall times or process ids."""
-    from tg_actors.journal.digest import digest as compute  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.journal.digest import digest as compute
 
     with reading(run) as (folder, journal):
         value, cycles = compute(journal), journal.cycles_count()
@@ -28,8 +28,8 @@ def digest(run: Run = None, json_: AsJson = False) -> None:
 @app.command()
 def verify(run: Run = None, json_: AsJson = False) -> None:
     """Recompute the hash chain and compare the projections with the record."""
-    from tg_actors.domain.errors import JournalError  # noqa: PLC0415 - keeps tg --help fast
-    from tg_actors.journal.verify import verify as check  # noqa: PLC0415
+    from tg_actors.domain.errors import JournalError
+    from tg_actors.journal.verify import verify as check
 
     with reading(run) as (folder, journal):
         report = check(journal)
@@ -45,8 +45,9 @@ def verify(run: Run = None, json_: AsJson = False) -> None:
 @app.command()
 def upgrade(run: Run = None, json_: AsJson = False) -> None:
     """Bring the journal's schema to this version; a newer schema is refused."""
-    from tg_actors.journal.schema import current_revision, upgrade as migrate  # noqa: PLC0415
-    from tg_actors.runtime.home import existing_run  # noqa: PLC0415
+    from tg_actors.journal.schema import current_revision
+    from tg_actors.journal.schema import upgrade as migrate
+    from tg_actors.runtime.home import existing_run
 
     folder = existing_run(run)
     migrate(folder.journal)
@@ -62,7 +63,7 @@ def backup(
     target: Annotated[Path, typer.Argument(help="File to write.")], run: Run = None, json_: AsJson = False
 ) -> None:
     """Copy the journal while the desk goes on."""
-    from tg_actors.journal.backup import backup as copy  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.journal.backup import backup as copy
 
     with reading(run) as (folder, journal):
         copy(journal, target)
@@ -79,9 +80,9 @@ def restore(
     json_: AsJson = False,
 ) -> None:
     """Put a verified backup in the journal's place; the old journal is kept beside it."""
-    from tg_actors.journal.backup import restore as put_back  # noqa: PLC0415 - keeps tg --help fast
-    from tg_actors.runtime.home import existing_run  # noqa: PLC0415
-    from tg_actors.runtime.lock import sole_desk  # noqa: PLC0415
+    from tg_actors.journal.backup import restore as put_back
+    from tg_actors.runtime.home import existing_run
+    from tg_actors.runtime.lock import sole_desk
 
     folder = existing_run(run)
     with sole_desk(folder.lock):

@@ -22,7 +22,7 @@ def show_decision(
     json_: AsJson = False,
 ) -> None:
     """Show snapshot hash, opinions with evidence, weights, verdicts, permits and fills of a cycle."""
-    from tg_actors.desk.history import explain  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.desk.history import explain
 
     with reading(run) as (_, journal):
         decision = explain(journal, cycle)

@@ -40,7 +40,7 @@ def doctor(json_: AsJson = False) -> None:
 
 
 def _look(name: str, check: Callable[[], tuple[bool, str]]) -> Finding:
-    from tg_actors.domain.errors import OutsideError, UserError  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.domain.errors import OutsideError, UserError
 
     try:
         ok, detail = check()
@@ -54,7 +54,7 @@ def _python() -> tuple[bool, str]:
 
 
 def _packages() -> tuple[bool, str]:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow, used here only
+    from importlib.metadata import PackageNotFoundError, version
 
     found, missing = [], []
     for package in _PACKAGES:
@@ -74,33 +74,31 @@ def _ports() -> tuple[bool, str]:
 
 
 def _disk() -> tuple[bool, str]:
-    from tg_actors.runtime.home import home  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.runtime.home import home
 
     free = shutil.disk_usage(home()).free / _GIB
     return free >= _DISK_FREE_GIB_MIN, f"{free:.1f} GiB free in {home()}, {_DISK_FREE_GIB_MIN} wanted"
 
 
 def _memory() -> tuple[bool, str]:
-    import psutil  # noqa: PLC0415 - used here only
+    import psutil
 
     free = psutil.virtual_memory().available / _GIB
     return free >= _MEMORY_FREE_GIB_MIN, f"{free:.1f} GiB available, {_MEMORY_FREE_GIB_MIN} wanted"
 
 
 def _ray() -> tuple[bool, str]:
-    from tg_actors.runtime.cluster import require_token  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.runtime.cluster import ray_version, require_token
 
     path = require_token()
-    import ray  # noqa: PLC0415 - after the authentication mode is set
-
-    return True, f"Ray {ray.__version__}, token {'from the environment' if path is None else path}"
+    return True, f"Ray {ray_version()}, token {'from the environment' if path is None else path}"
 
 
 def _journal() -> tuple[bool, str]:
-    from tg_actors.domain.errors import UserError  # noqa: PLC0415 - keeps tg --help fast
-    from tg_actors.journal.readers import JournalReader  # noqa: PLC0415
-    from tg_actors.journal.verify import verify  # noqa: PLC0415
-    from tg_actors.runtime.home import existing_run  # noqa: PLC0415
+    from tg_actors.domain.errors import UserError
+    from tg_actors.journal.readers import JournalReader
+    from tg_actors.journal.verify import verify
+    from tg_actors.runtime.home import existing_run
 
     try:
         folder = existing_run(None)
@@ -113,9 +111,9 @@ def _journal() -> tuple[bool, str]:
 
 
 def _clock() -> tuple[bool, str]:
-    import time  # noqa: PLC0415 - used here only
+    import time
 
-    from tg_actors.runtime.clock import wall_ns  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.runtime.clock import wall_ns
 
     before_wall, before_mono = wall_ns(), time.monotonic_ns()
     time.sleep(0.1)

@@ -9,7 +9,7 @@ from tg_actors.cli import agents, backtest, books, config, control, db, decision
 
 app = typer.Typer(
     name="tg",
-    help="TripleGain: an AI trading desk made of Ray actors. Paper by default; nothing here spends real money.",
+    help="TripleGain: an AI trading desk made of Ray actors. It trades on paper: nothing here spends money.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -43,7 +43,7 @@ app.add_typer(db.app, name="db")
 def main() -> None:
     """Run a command; a user's error is one sentence and exit code 2, an outside failure exit code 1."""
     debug = "--debug" in sys.argv
-    from tg_actors.domain.errors import OutsideError, UserError  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.domain.errors import OutsideError, UserError
 
     try:
         app()

@@ -56,7 +56,9 @@ def identify(planned: PlannedRun, journal: Journal) -> int:
         return 0
     theirs = ExecutorSpec.model_validate_json(known["executor"])
     if known["desk"] != plan.desk or _market(known["market"]) != _market(identity["market"]):
-        raise UserError(f"the journal in {planned.folder.path} is of another market: give this run another --name")
+        raise UserError(
+            f"the journal in {planned.folder.path} is of another market: give this run another --name"
+        )
     if (theirs.account, theirs.opening_cash) != (mine.account, mine.opening_cash):
         raise UserError(
             f"the journal in {planned.folder.path} was opened with other cash or another account: "

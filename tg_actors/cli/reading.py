@@ -16,8 +16,8 @@ def reading(run: str | None) -> Iterator[tuple["RunFolder", "JournalReader"]]:
     Raises:
         UserError: there is no such run.
     """
-    from tg_actors.journal.readers import JournalReader  # noqa: PLC0415 - keeps tg --help fast
-    from tg_actors.runtime.home import existing_run  # noqa: PLC0415
+    from tg_actors.journal.readers import JournalReader
+    from tg_actors.runtime.home import existing_run
 
     folder = existing_run(run)
     with JournalReader.read_only(folder.journal) as journal:

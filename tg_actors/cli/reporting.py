@@ -28,7 +28,7 @@ def print_report(report: "Report", session: dict[str, Any], *, as_json: bool) ->
     if as_json:
         print_json({**report.as_json(), **session})
         return
-    from tg_actors.portfolio.performance import DEFINITIONS  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.portfolio.performance import DEFINITIONS
 
     out.print(f"\n[bold]{report.run}[/bold]: {utc(report.first_ns)} to {utc(report.last_ns)} UTC")
     out.print(

@@ -3,7 +3,7 @@
 import signal
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,13 +41,13 @@ def run(
 ) -> None:
     """Start the desk and trade on paper until the market ends or Ctrl-C; starting again resumes."""
     with err.status("reading the desk and its market …"):
-        from tg_actors.cli.planning import open_journal, plan_run  # noqa: PLC0415 - keeps tg --help fast
-        from tg_actors.desk.plan import Flags  # noqa: PLC0415
+        from tg_actors.cli.planning import open_journal, plan_run
+        from tg_actors.desk.plan import Flags
 
         flags = Flags(market, data, instruments, timeframe, from_, to, seed, speed)
         planned = plan_run(desk, flags, name, backtest=False)
-    from tg_actors.runtime.lock import sole_desk  # noqa: PLC0415 - keeps tg --help fast
-    from tg_actors.telemetry.log import log_to  # noqa: PLC0415
+    from tg_actors.runtime.lock import sole_desk
+    from tg_actors.telemetry.log import log_to
 
     with sole_desk(planned.folder.lock):
         log_to(planned.folder.logs)
@@ -63,12 +63,12 @@ def _trade(
     planned: "PlannedRun", cycles: int | None, address: str | None, *, dashboard: bool, quiet: bool
 ) -> tuple[str, float]:
     """Trade one session; returns why it ended and how many seconds it traded."""
-    from tg_actors.runtime.cluster import ClusterSpec, cluster  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.runtime.cluster import ClusterSpec, cluster
 
     spec = ClusterSpec(f"triplegain-{planned.folder.name}", address, dashboard)
     with err.status("starting Ray (about ten seconds) …") as status, cluster(spec, status.update) as joined:
-        from tg_actors.desk.launch import crew_of, launch  # noqa: PLC0415 - imports Ray
-        from tg_actors.desk.session import Session  # noqa: PLC0415 - imports Ray
+        from tg_actors.desk.launch import crew_of, launch
+        from tg_actors.desk.session import Session
 
         status.update("starting the actors …")
         plan = planned.plan.model_copy(update={"dashboard_url": joined.dashboard_url})
@@ -94,35 +94,46 @@ def _tell(joined: "Cluster", folder: "RunFolder") -> None:
 
 def _follow(session: "Session", *, quiet: bool) -> str:
     """Show the desk until it stops; the first Ctrl-C stops it cleanly, the second at once."""
-    presses = 0
+    presses = _Presses()
+    with presses, nullcontext() if quiet else live_view(err) as view:
+        asked = False
+        while (why := session.wait(_POLL_S)) is None:
+            if presses.count and not asked:
+                asked = True
+                err.print("stopping after this cycle; Ctrl-C again stops at once (nothing is lost either way)")
+                session.stop()
+            status = None if view is None else session.status()
+            if view is not None and status is not None:
+                view.update(draw(status))
+        return why
 
-    def on_interrupt(_: int, __: object) -> None:
-        nonlocal presses
-        presses += 1
-        if presses > 1:
+
+class _Presses:
+    """Counts Ctrl-C and SIGTERM; from the second on they interrupt."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._on_signal)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, _: int, __: object) -> None:
+        self.count += 1
+        if self.count > 1:
             raise KeyboardInterrupt
-        err.print("stopping after this cycle; Ctrl-C again stops at once (nothing is lost either way)")
-        session.stop()
-
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    terminate = signal.signal(signal.SIGTERM, on_interrupt)
-    try:
-        with nullcontext() if quiet else live_view(err) as view:
-            while (why := session.wait(_POLL_S)) is None:
-                status = None if view is None else session.status()
-                if view is not None and status is not None:
-                    view.update(draw(status))
-            return why
-    finally:
-        signal.signal(signal.SIGINT, before)
-        signal.signal(signal.SIGTERM, terminate)
 
 
 def _report(planned: "PlannedRun", why: str, seconds: float, cycles_before: int, *, as_json: bool) -> None:
-    from tg_actors.cli.planning import session_figures  # noqa: PLC0415 - keeps tg --help fast
-    from tg_actors.cli.reporting import print_report  # noqa: PLC0415
-    from tg_actors.desk.report import make_report  # noqa: PLC0415
-    from tg_actors.journal.readers import JournalReader  # noqa: PLC0415
+    from tg_actors.cli.planning import session_figures
+    from tg_actors.cli.reporting import print_report
+    from tg_actors.desk.report import make_report
+    from tg_actors.journal.readers import JournalReader
 
     with JournalReader.read_only(planned.folder.journal) as journal:
         report = make_report(planned.folder.name, journal)

@@ -41,6 +41,6 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Iterable[str], title: str, 
 
 def utc(at_ns: int) -> str:
     """UTC time of an instant as a person reads it."""
-    from datetime import UTC, datetime  # noqa: PLC0415 - kept off the start of tg
+    from datetime import UTC, datetime
 
     return datetime.fromtimestamp(at_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -8,7 +8,7 @@ from tg_actors.cli.screen import AsJson, Run, out, print_json, utc
 
 def status(run: Run = None, json_: AsJson = False) -> None:
     """Show whether the desk runs, its trading state, equity, positions and newest alerts."""
-    from tg_actors.runtime.lock import holder  # noqa: PLC0415 - keeps tg --help fast
+    from tg_actors.runtime.lock import holder
 
     with reading(run) as (folder, journal):
         control, last = journal.control(), journal.last_decision()

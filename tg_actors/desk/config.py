@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tg_actors.desk.files import find_config, load
+from tg_actors.desk.files import find_config, find_named, load
 from tg_actors.desk.supervision import ChildPolicy
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
@@ -17,7 +17,6 @@ from tg_actors.market.filters import InstrumentFilters
 from tg_actors.meta.ensemble import MetaConfig
 from tg_actors.risk.limits import RiskLimits
 from tg_actors.technical.spec import TechnicalSpec
-
 
 #: A multiple of real time, or as fast as the desk decides.
 Speed = Annotated[float, Field(gt=0)] | Literal["max"]
@@ -62,7 +61,7 @@ class DeskConfig(Message):
     account: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     reporting_currency: str
     instruments: tuple[str, ...] = Field(min_length=1)
-    opening_cash: dict[str, Decimal]
+    opening_cash: dict[str, Annotated[Decimal, Field(ge=0)]]
     market: MarketConfig
     venue: str
     agents: tuple[str, ...] = Field(min_length=1)
@@ -90,7 +89,7 @@ def load_desk(path: str) -> DeskConfig:
 
 def load_venue(config: DeskConfig) -> VenueConfig:
     """Read the venue file of a desk."""
-    return load(VenueConfig, find_config(f"configs/venues/{config.venue}.yaml"))
+    return load(VenueConfig, find_named("venues", config.venue))
 
 
 def load_agents(config: DeskConfig) -> tuple[TechnicalSpec, ...]:
@@ -101,10 +100,12 @@ def load_agents(config: DeskConfig) -> tuple[TechnicalSpec, ...]:
     """
     specs = []
     for name in config.agents:
-        path = find_config(f"configs/agents/{name}.yaml")
+        path = find_named("agents", name)
         spec = load(TechnicalSpec, path)
         if spec.name != name:
-            raise UserError(f"{path}: its agent is called {spec.name!r}, but the file {name!r}: give both one name")
+            raise UserError(
+                f"{path}: its agent is called {spec.name!r}, but the file {name!r}: give both one name"
+            )
         specs.append(spec)
     return tuple(specs)
 

@@ -18,6 +18,8 @@ from tg_actors.journal.repository import Journal, Transaction
 ROLE = "coordinator"
 #: Who is named in the control row when a breaker, not a person, changed the trading state.
 BREAKER = "risk"
+#: A breaker only tightens: it never loosens what a person or the executor has demanded.
+_SEVERITY = {TradingState.ACTIVE: 0, TradingState.REDUCE_ONLY: 1, TradingState.HALTED: 2}
 
 
 class Alert(Message):
@@ -161,21 +163,21 @@ class Coordinator:
 
     def _apply_breakers(self, tx: Transaction, decision: Decision) -> None:
         halt = decision.judgement.halt
-        if halt is not None:
+        if halt is not None and _SEVERITY[halt.state] > _SEVERITY[tx.control.state]:
             tx.set_trading_state(halt.state, f"{halt.code}: {halt.detail}", BREAKER, decision.at_ns)
-        elif self._new_day(decision):
+        elif _new_day(tx, decision):
             tx.set_trading_state(
                 TradingState.ACTIVE, "a new day for the daily loss limit", BREAKER, decision.at_ns
             )
 
-    def _new_day(self, decision: Decision) -> bool:
-        """Whether only yesterday's daily loss holds the desk back; a person's word is never undone."""
-        control = self._journal.control()
-        return (
-            control.actor == BREAKER
-            and control.state is TradingState.REDUCE_ONLY
-            and not decision.judgement.state.daily_loss_tripped
-        )
-
     def _transaction(self) -> AbstractContextManager[Transaction]:
         return self._journal.transaction(role=ROLE, epoch=self._epoch)
+
+
+def _new_day(tx: Transaction, decision: Decision) -> bool:
+    """Whether only yesterday's daily loss holds the desk back; a person's word is never undone."""
+    return (
+        tx.control.actor == BREAKER
+        and tx.control.state is TradingState.REDUCE_ONLY
+        and not decision.judgement.state.daily_loss_tripped
+    )

@@ -3,17 +3,23 @@
 import difflib
 import json
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 import tg_actors
 from tg_actors.domain.errors import UserError
 
 M = TypeVar("M", bound=BaseModel)
+
+#: Folders below ``configs`` whose files a desk file or a command names.
+_NAMED_FOLDERS = ("desks", "agents", "venues")
+#: A wrong value is quoted up to here: enough to find it in the file.
+_QUOTED_CHARS = 60
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -67,8 +73,22 @@ def find_config(path: str) -> Path:
     for candidate in (given, shipped / relative):
         if candidate.is_file():
             return candidate
-    names = [str(file.relative_to(shipped)) for file in sorted(shipped.rglob("*.yaml"))]
+    folder = relative.parts[0] if relative.parts[0] in _NAMED_FOLDERS else "desks"
+    names = [f"{folder}/{file.name}" for file in sorted((shipped / folder).glob("*.yaml"))]
     raise UserError(f"no configuration file {path!r}{_suggest(str(relative), names)}")
+
+
+def find_named(folder: str, name: str) -> Path:
+    """Resolve the file of an agent or a venue from the name that a desk file gives it.
+
+    Raises:
+        UserError: the name is unknown.
+    """
+    for candidate in (Path("configs") / folder / f"{name}.yaml", configs_folder() / folder / f"{name}.yaml"):
+        if candidate.is_file():
+            return candidate
+    names = [file.stem for file in sorted((configs_folder() / folder).glob("*.yaml"))]
+    raise UserError(f"no file of this name in configs/{folder}: {name!r}{_suggest(name, names)}")
 
 
 def read_yaml(path: Path) -> Any:
@@ -100,31 +120,67 @@ def load(model: type[M], path: Path, data: Any = None) -> M:
     try:
         return model.model_validate_json(json.dumps(content if content is not None else {}))
     except ValidationError as error:
-        raise UserError(f"{path}: {_first_mistake(model, error)}") from error
+        raise UserError(f"{path}: {_first_mistake(model, content, error)}") from error
 
 
-def _first_mistake(model: type[BaseModel], error: ValidationError) -> str:
+def _first_mistake(model: type[BaseModel], content: Any, error: ValidationError) -> str:
     details = error.errors(include_url=False)
     first = next((d for d in details if d["type"] == "extra_forbidden"), details[0])
-    place = ".".join(str(part) for part in first["loc"])
-    more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(model, first["loc"][:-1])
-        return f"unknown key {place!r}{_suggest(str(first['loc'][-1]), known)}{more}"
-    return f"{place or 'the file'}: {first['msg']}, got {first['input']!r}{more}"
+    place = ".".join(_keys(content, first["loc"], missing=first["type"] == "missing"))
+    others = len({str(_keys(content, d["loc"], missing=True)) for d in details}) - 1
+    return _mistake(model, place, first) + (f" (and {others} more)" if others else "")
+
+
+def _mistake(model: type[BaseModel], place: str, details: ErrorDetails) -> str:
+    match details["type"]:
+        case "extra_forbidden":
+            *inside, key = details["loc"]
+            return f"unknown key {place!r}{_suggest(str(key), _known_keys(model, inside))}"
+        case "missing":
+            return f"the key {place!r} is missing"
+        case "union_tag_invalid":
+            said = details["ctx"]
+            key = said["discriminator"].strip("'")
+            return f"{place}.{key}: it is one of {said['expected_tags']}, got {said['tag']!r}"
+        case "union_tag_not_found":
+            return f"the key '{place}.{details['ctx']['discriminator'].strip(chr(39))}' is missing"
+        case _:
+            message = details["msg"].replace("Input should be", "it should be", 1)
+            return f"{place or 'the file'}: {message}, got {_quoted(details['input'])}"
+
+
+def _keys(content: Any, place: Iterable[int | str], *, missing: bool) -> list[str]:
+    """The keys as they stand in the file; pydantic also names the branch of a union that it tried."""
+    parts, keys, value = list(place), [], content
+    for k, part in enumerate(parts):
+        if isinstance(value, Mapping) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and isinstance(part, int):
+            value = value[part]
+        elif not (missing and k == len(parts) - 1 and isinstance(value, Mapping)):
+            continue
+        keys.append(str(part))
+    return keys
 
 
 def _known_keys(model: type[BaseModel], place: Iterable[int | str]) -> list[str]:
+    branches = [model]
     for part in place:
-        field = model.model_fields.get(str(part))
-        inner = _model_of(field.annotation) if field is not None else None
-        model = inner or model
-    return list(model.model_fields)
+        tagged = [b for b in branches if "kind" in b.model_fields and b.model_fields["kind"].default == part]
+        fields = [b.model_fields[str(part)] for b in branches if str(part) in b.model_fields]
+        inner = [found for field in fields for found in _models_of(field.annotation)]
+        branches = tagged or inner or branches
+    return list(dict.fromkeys(key for branch in branches for key in branch.model_fields))
 
 
-def _model_of(annotation: Any) -> type[BaseModel] | None:
-    candidates = [annotation, *getattr(annotation, "__args__", ())]
-    return next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
+def _models_of(annotation: Any) -> list[type[BaseModel]]:
+    candidates = [annotation, *get_args(annotation)]
+    return [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
+
+
+def _quoted(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]} …"
 
 
 def _suggest(word: str, known: list[str]) -> str:

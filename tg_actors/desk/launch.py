@@ -45,8 +45,8 @@ def crew_of(plan: DeskPlan, supervision: SupervisionConfig) -> Crew:
     )
 
 
-def launch(plan: DeskPlan, crew: Crew) -> Handle:
+def launch(plan: DeskPlan, crew: Crew, coordinator: type[CoordinatorActor] = CoordinatorActor) -> Handle:
     """Spawn everybody in parallel and return the coordinator; it answers once all of them do."""
     for station in crew.stations:
         man(station)
-    return spawn(CoordinatorActor, "CoordinatorActor", plan, crew, concurrency=_COORDINATOR_CALLS)
+    return spawn(coordinator, "CoordinatorActor", plan, crew, concurrency=_COORDINATOR_CALLS)

@@ -1,4 +1,4 @@
-"""From a desk file and the flags of a command to everything a start needs. No Ray, nothing is opened twice."""
+"""From a desk file and the flags of a command to everything that a start needs."""
 
 import hashlib
 import json
@@ -12,7 +12,14 @@ from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
 from tg_actors.execution.start import AccountSpec
 from tg_actors.execution.wire import ExecutorSpec
-from tg_actors.market.config import MarketConfig, MarketSpec, RecordedSource, SimulatedSource, market_spec, open_feed
+from tg_actors.market.config import (
+    MarketConfig,
+    MarketSpec,
+    RecordedSource,
+    SimulatedSource,
+    market_spec,
+    open_feed,
+)
 from tg_actors.market.feed import Feed
 from tg_actors.market.filters import instrument
 from tg_actors.market.timeframes import Timeframe
@@ -66,10 +73,12 @@ def flagged(config: DeskConfig, flags: Flags) -> DeskConfig:
     Raises:
         UserError: a flag contradicts another or makes no sense.
     """
-    symbols = tuple(s.strip() for s in flags.instruments.split(",")) if flags.instruments else config.instruments
-    timeframe = _timeframe(flags.timeframe) if flags.timeframe else config.market.timeframe
+    symbols = config.instruments if flags.instruments is None else _symbols(flags.instruments)
+    timeframe = config.market.timeframe if flags.timeframe is None else _timeframe(flags.timeframe)
     source = _source(config.market, flags)
-    pace = config.pace if flags.speed is None else config.pace.model_copy(update={"speed": _speed(flags.speed)})
+    pace = (
+        config.pace if flags.speed is None else config.pace.model_copy(update={"speed": _speed(flags.speed)})
+    )
     return config.model_copy(
         update={
             "instruments": symbols,
@@ -133,7 +142,9 @@ def make_plan(
         bar_ns=feed.bar_ns,
         cycles_total=feed.cycles,
         speed=None if speed == "max" else float(speed),
-        opinion_deadline_s=config.pace.opinion_deadline_ms / 1e3 if paced else float(config.pace.stall_limit_s),
+        opinion_deadline_s=config.pace.opinion_deadline_ms / 1e3
+        if paced
+        else float(config.pace.stall_limit_s),
         stall_limit_s=float(config.pace.stall_limit_s),
         metrics_port=config.metrics_port,
         dashboard_url=None,
@@ -156,7 +167,7 @@ def _opening_cash(config: DeskConfig, quotes: Sequence[str]) -> dict[str, Decima
     if missing:
         raise UserError(
             f"desk {config.name!r} has no opening_cash in {missing[0]}, in which an instrument is paid: "
-            f"add it to opening_cash (\"0\" is a word too)"
+            f'add it to opening_cash ("0" is a word too)'
         )
     return {currency: amount for currency, amount in config.opening_cash.items() if currency in quotes}
 
@@ -193,11 +204,20 @@ def _recorded(market: MarketConfig, flags: Flags) -> RecordedSource:
     )
 
 
+def _symbols(text: str) -> tuple[str, ...]:
+    symbols = tuple(symbol.strip() for symbol in text.split(","))
+    if not all(symbols):
+        raise UserError(f"--instruments {text!r} has an empty place: write such as BTC/USDT,XRP/USDT")
+    return symbols
+
+
 def _timeframe(text: str) -> Timeframe:
     try:
         return Timeframe(text)
     except ValueError:
-        raise UserError(f"--timeframe {text!r} is unknown: use {', '.join(t.value for t in Timeframe)}") from None
+        raise UserError(
+            f"--timeframe {text!r} is unknown: use {', '.join(t.value for t in Timeframe)}"
+        ) from None
 
 
 def _speed(text: str) -> Speed:

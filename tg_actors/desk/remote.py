@@ -102,8 +102,9 @@ class RemoteRoster:
         asking = [name for name in self.agents if name not in self.given_up and not self._owes(name)]
         absent |= {n: Abstention.LATE for n in self.agents if n not in asking and n not in absent}
         while asking and (left := end - time.perf_counter()) > 0:
-            asking = self._round(asking, left, answers, absent)
-            latency_ms |= {n: (time.perf_counter() - started) * 1e3 for n in answers if n not in latency_ms}
+            asked_s = time.perf_counter() - started
+            asking, took = self._round(asking, left, answers, absent)
+            latency_ms |= {name: (asked_s + seconds) * 1e3 for name, seconds in took.items()}
         absent = {name: why for name, why in absent.items() if name not in answers}
         ordered = {name: answers[name] for name in self.agents if name in answers}
         hearing = hear(ordered, absent, self._memories, len(snapshot.symbols))
@@ -111,10 +112,11 @@ class RemoteRoster:
 
     def _round(
         self, asking: list[str], left_s: float, answers: dict[str, Opinions], absent: dict[str, Abstention]
-    ) -> list[str]:
-        """Ask some agents once; return those worth another question within the deadline."""
+    ) -> tuple[list[str], dict[str, float]]:
+        """Ask some agents once; return those worth another question, and how long the others took."""
         refs = {name: self.agents[name].opine.remote(self._market.reference) for name in asking}
-        came, failed = gather(refs, left_s)
+        gathered = gather(refs, left_s)
+        came, failed = gathered.came, gathered.failed
         late = [name for name in asking if name not in came and name not in failed]
         self._owed |= {name: refs[name] for name in late}
         absent |= dict.fromkeys(late, Abstention.LATE)
@@ -122,6 +124,8 @@ class RemoteRoster:
         answers |= {name: opinions for name, opinions in came.items() if name not in blank}
         absent |= dict.fromkeys(blank, Abstention.RECALLING)
         for name in blank:
+            # Nobody is blank but a new process: the old one died while nobody was asking.
+            self._on_death(name)
             self.recall_one(name)
         dead = [name for name, error in failed.items() if isinstance(error, DEATHS)]
         absent |= {name: Abstention.DEAD if name in dead else Abstention.INCOHERENT for name in failed}
@@ -129,16 +133,16 @@ class RemoteRoster:
             self._on_death(name)
         again = [name for name in dead if self._persistent and name not in self.given_up]
         if again:
-            time.sleep(0.05)  # noqa: TID251 - a restarting actor refuses at once; do not spin
-        return blank + again
+            time.sleep(0.05)  # a restarting actor refuses at once; do not spin
+        return blank + again, {name: took for name, took in gathered.seconds.items() if name in answers}
 
     def _owes(self, name: str) -> bool:
         """Whether an agent still works on an earlier question; at most one may be open."""
         ref = self._owed.get(name)
         if ref is None:
             return False
-        came, failed = gather({name: ref}, 0.001)
-        if name not in came and name not in failed:
+        gathered = gather({name: ref}, 0.001)
+        if name not in gathered.came and name not in gathered.failed:
             return True
         del self._owed[name]
         return False
@@ -173,6 +177,7 @@ class RemoteRisk(RemoteActor):
         """Judge; a blank room denies everything, is told its memory, and is asked once more."""
         judgement: Judgement = self.ask(lambda: self.handle.judge.remote(request))
         if any(denied.code is DenialCode.RISK_UNAVAILABLE for denied in judgement.denied):
+            self._on_death(self.name)
             self.recall(self._state)
             judgement = self.ask(lambda: self.handle.judge.remote(request))
         self._state = judgement.state
@@ -206,7 +211,9 @@ class RemoteExecution(RemoteActor):
         return wait
 
     def execute(self, decision: Decision) -> ExecutionReport:
-        """Permit and send what was approved."""
+        """Permit and send what was approved; a decision to do nothing needs no call."""
+        if not decision.judgement.approved:
+            return ExecutionReport()
         report: ExecutionReport = self.ask(lambda: self.handle.execute.remote(decision))
         return report
 

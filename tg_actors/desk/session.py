@@ -1,13 +1,14 @@
 """One trading session on Ray as its driver sees it: trade, look, stop; survives the coordinator."""
 
+import time
 from typing import Any
 
 from tg_actors.desk.status import DeskStatus
 from tg_actors.domain.errors import OutsideError
 from tg_actors.runtime.actors import DEATHS, Handle, get
 
-#: Deaths of the coordinator in one session beyond which its driver gives up.
-_DEATHS_MAX = 20
+#: A coordinator that is not back after this long will not come back.
+_COME_BACK_S_MAX = 180.0
 
 
 class Session:
@@ -18,7 +19,8 @@ class Session:
         self._cycles_max = cycles_max
         self._trading: Any = None
         self._asking: Any = None
-        self._deaths = 0
+        self._returning: Any = None
+        self._lost_s: float | None = None
         self._stopping = False
 
     def prepare(self, timeout_s: float) -> None:
@@ -71,13 +73,22 @@ class Session:
 
     def _come_back(self, death: BaseException, timeout_s: float) -> None:
         """Ask a restarted coordinator to go on; one that is still starting is asked again later."""
+        now = time.monotonic()
+        self._lost_s = self._lost_s or now
+        if self._returning is None:
+            self._returning = self._coordinator.report.remote()
         try:
-            get(self._coordinator.report.remote(), timeout_s)
-        except (TimeoutError, *DEATHS):
-            self._deaths += 1
-            if self._deaths > _DEATHS_MAX:
-                raise OutsideError(f"the coordinator does not come back: {death}", retryable=False) from death
+            get(self._returning, timeout_s)
+        except TimeoutError:
+            pass
+        except DEATHS:
+            self._returning = None
+            time.sleep(timeout_s)  # a restarting actor refuses at once; do not spin
+        else:
+            self._returning, self._lost_s = None, None
+            self.start()
+            if self._stopping:
+                self.stop()
             return
-        self.start()
-        if self._stopping:
-            self.stop()
+        if now - self._lost_s > _COME_BACK_S_MAX:
+            raise OutsideError(f"the coordinator does not come back: {death}", retryable=False) from death

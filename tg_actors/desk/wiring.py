@@ -6,6 +6,7 @@ from collections.abc import Callable
 from tg_actors.desk.coordinator import ROLE, Coordinator, remember
 from tg_actors.desk.inline import InlineExecution, InlineRoster
 from tg_actors.desk.plan import DeskPlan
+from tg_actors.desk.ports import Execution, Market, Risk, Roster
 from tg_actors.domain.decisions import RiskState
 from tg_actors.execution.start import start_executor
 from tg_actors.journal.repository import Journal
@@ -25,22 +26,52 @@ class InlineMarket:
 
 def wire_inline(plan: DeskPlan, journal: Journal, clock_ns: Callable[[], int]) -> Coordinator:
     """Return a started coordinator with every core behind its ports; it resumes what the journal holds."""
-    owner = f"pid {os.getpid()}"
-    executor = start_executor(plan.account, journal, owner, clock_ns()).executor
+    executor = start_executor(plan.account, journal, _owner(), clock_ns()).executor
+    roster = InlineRoster([TechnicalAgent(agent.spec, agent.n) for agent in plan.agents])
+    return assemble(
+        plan,
+        journal,
+        clock_ns(),
+        market=InlineMarket(plan),
+        roster=roster,
+        risk=inline_risk(plan, journal),
+        execution=InlineExecution(executor),
+    )
+
+
+def inline_risk(plan: DeskPlan, journal: Journal) -> RiskCore:
+    """Return the risk core of a plan with the memory that the journal holds."""
     spec = plan.risk
     risk = RiskCore(spec.limits, spec.instruments, spec.desk, spec.account, spec.bar_ns)
+    risk.restore(remember(journal).risk or RiskState())
+    return risk
+
+
+def assemble(
+    plan: DeskPlan,
+    journal: Journal,
+    wall_ns: int,
+    *,
+    market: Market,
+    roster: Roster,
+    risk: Risk,
+    execution: Execution,
+) -> Coordinator:
+    """Take the coordinator's lease and start it on whatever stands behind its ports."""
     coordinator = Coordinator(
         plan.desk,
         journal,
-        journal.take_lease(ROLE, owner, clock_ns()),
-        InlineMarket(plan),
-        InlineRoster([TechnicalAgent(agent.spec, agent.n) for agent in plan.agents]),
+        journal.take_lease(ROLE, _owner(), wall_ns),
+        market,
+        roster,
         EqualWeightEnsemble(plan.meta.agents, plan.meta.config),
         risk,
-        InlineExecution(executor),
+        execution,
         obey=False,
     )
-    memory = remember(journal)
-    risk.restore(memory.risk or RiskState())
-    coordinator.start(memory)
+    coordinator.start(remember(journal))
     return coordinator
+
+
+def _owner() -> str:
+    return f"pid {os.getpid()}"

@@ -1,1 +1,1 @@
-"""The words every room speaks: instruments, market data, opinions, intents, orders, fills, money, ids, errors."""
+"""The words every room speaks: instruments, opinions, intents, orders, fills, money, ids, errors."""

@@ -9,6 +9,8 @@ import hashlib
 import struct
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +32,12 @@ class Abstention(StrEnum):
     GIVEN_UP = "given_up"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class MarketSnapshot:
     """What the desk knows of the market at one instant.
+
+    What follows from it (``mid``, ``is_fresh``, ``columns``) is computed once by whoever asks, and
+    does not travel.
 
     Shapes: ``ohlcv (n, 5)`` of the newest accepted bar, ``bid``/``ask (n,)`` at its close,
     ``close_ns (n,)`` when that bar closed (0: none yet), ``bars_seen (n,)`` accepted bars so far,
@@ -52,7 +57,7 @@ class MarketSnapshot:
     feature_names: tuple[str, ...]
     features: F64
 
-    @property
+    @cached_property
     def mid(self) -> F64:
         """Mid price per instrument, NaN where there is no market yet."""
         return (self.bid + self.ask) / 2.0
@@ -62,18 +67,26 @@ class MarketSnapshot:
         """Time since the newest accepted bar closed, per instrument."""
         return self.at_ns - self.close_ns
 
-    @property
+    @cached_property
     def is_fresh(self) -> NDArray[np.bool_]:
         """Whether the newest bar is of this very cycle (younger than one bar), per instrument."""
         return (self.close_ns > 0) & (self.age_ns < self.bar_ns)
+
+    @cached_property
+    def columns(self) -> dict[str, F64]:
+        """Every indicator by its name, each ``(n,)`` and contiguous."""
+        return dict(zip(self.feature_names, np.ascontiguousarray(self.features.T), strict=True))
 
     def feature(self, name: str) -> F64:
         """Return one indicator for all instruments, shape ``(n,)``.
 
         Raises:
-            ValueError: no such indicator is computed.
+            KeyError: no such indicator is computed.
         """
-        return self.features[:, self.feature_names.index(name)]
+        return self.columns[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
 
     def digest(self) -> str:
         """Hex SHA-256 of every number an agent can see; equal snapshots have equal digests."""
@@ -110,13 +123,13 @@ class Opinions:
         if shapes != ((n,), (n,), (n,)) or len(self.abstained) != n or len(self.memory) != n:
             return "wrong shape"
         silent = np.isnan(self.direction)
-        if not np.array_equal(silent, np.isnan(self.confidence)):
+        if (silent != np.isnan(self.confidence)).any():
             return "direction without confidence"
-        if not np.array_equal(silent, np.array([a is not None for a in self.abstained], dtype=bool)):
+        if silent.tolist() != [reason is not None for reason in self.abstained]:
             return "abstention without reason"
-        if (np.abs(self.direction[~silent]) > 1).any():
+        # Comparisons with NaN are False: who is silent is never outside.
+        if (np.abs(self.direction) > 1).any():
             return "direction outside -1..1"
-        confidence = self.confidence[~silent]
-        if ((confidence < 0) | (confidence > 1)).any():
+        if ((self.confidence < 0) | (self.confidence > 1)).any():
             return "confidence outside 0..1"
         return None if np.isfinite(self.memory).all() else "memory not finite"

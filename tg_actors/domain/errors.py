@@ -5,6 +5,8 @@ Answers (``Denied``, ``Abstained``) are messages, not exceptions. *Outside failu
 clear sentence saying what is wrong, where, and what to do. Everything else is a bug and crashes.
 """
 
+import functools
+
 
 class UserError(Exception):
     """Something the user can put right; its text is one sentence for the terminal."""
@@ -23,11 +25,7 @@ class OutsideError(Exception):
 
     def __reduce__(self) -> tuple[object, tuple[object, ...]]:
         """Pickle with the keyword argument, so that the error crosses process borders."""
-        return (_rebuild, (type(self), str(self), self.retryable))
-
-
-def _rebuild(cls: type[OutsideError], message: str, retryable: bool) -> OutsideError:
-    return cls(message, retryable=retryable)
+        return (functools.partial(type(self), retryable=self.retryable), (str(self),))
 
 
 class JournalError(OutsideError):

@@ -11,13 +11,16 @@ from tg_actors.domain.orders import Fill, Intent, Leg, OrderSpec, OrderState, Or
 from tg_actors.execution.follower import Follower
 from tg_actors.execution.ledger import advance
 from tg_actors.execution.machine import OrderEvent
-from tg_actors.execution.protection import plan
+from tg_actors.execution.protection import ProtectionPlan, plan
 from tg_actors.execution.sender import ExecutionReport, Sender
 from tg_actors.execution.state import DeskState
 from tg_actors.execution.venues.port import Venue
 from tg_actors.execution.wire import ExecutorSpec, Wire
 from tg_actors.journal.repository import Journal
 from tg_actors.portfolio.books import Books
+
+#: Nothing to place, nothing to cancel.
+_COMPLETE = ProtectionPlan()
 
 
 class Executor:
@@ -54,11 +57,10 @@ class Executor:
                 for order in unanswered:
                     lost = advance(order, OrderEvent.LOSE, "restarted before the answer")
                     self._wire.save(tx, lost, at_ns)
-        for order in tuple(state.live.values()):
-            if order.state is OrderState.CANCEL_PENDING:
-                self._sender.ask_cancel(order.client_order_id, at_ns)
+        self._cancel_again(at_ns)
         alerts = self._follower.absorb(self._follower.missing_trades(), settled, at_ns)
-        alerts += self._follower.resolve(at_ns)
+        # News of an end may have died with us on their way to the journal: look every live order up.
+        alerts += self._follower.resolve(at_ns, resting=True)
         return alerts + self._follower.reconcile(at_ns)
 
     def settle(self, snapshot: MarketSnapshot) -> Settlement:
@@ -77,6 +79,7 @@ class Executor:
         else:
             fills = tuple(self._wire.journal.fills_of_cycle(snapshot.cycle))
         self.state.look(snapshot)
+        self._cancel_again(snapshot.at_ns)
         alerts += self._protect(snapshot)
         alerts += self._follower.resolve(snapshot.at_ns)
         account = self.state.account(snapshot.at_ns, self._wire.journal.trading_state())
@@ -88,7 +91,9 @@ class Executor:
     def execute(self, decision: Decision) -> ExecutionReport:
         """Permit and send what risk approved. Idempotent by intent id."""
         intents = [self._tied(intent) for intent in decision.judgement.approved]
-        return self._sender.send(intents, decision.at_ns, decision.cycle)
+        # A decision that comes late is judged by what is known now, not by what it saw.
+        now_ns = decision.at_ns if self._last is None else max(decision.at_ns, self._last.account.at_ns)
+        return self._sender.send(intents, now_ns, decision.cycle)
 
     def flatten(self, snapshot: MarketSnapshot) -> ExecutionReport:
         """Cancel every live entry and close every position at market, where a fresh price exists."""
@@ -105,6 +110,12 @@ class Executor:
             if position.quantity != ZERO and symbol not in closing and state.mid(symbol) is not None
         ]
         return self._sender.send(intents, snapshot.at_ns, snapshot.cycle)
+
+    def _cancel_again(self, at_ns: int) -> None:
+        """Repeat every cancel without a proven end: its request or its answer may have been lost."""
+        for order in tuple(self.state.live.values()):
+            if order.state is OrderState.CANCEL_PENDING:
+                self._sender.ask_cancel(order.client_order_id, at_ns)
 
     def _tied(self, intent: Intent) -> Intent:
         """Tie an exit to the stop that rests: whichever fills first takes its quantity off the other.
@@ -137,6 +148,8 @@ class Executor:
                 self.state.protective(symbol),
                 f"{symbol}@{snapshot.cycle}",
             )
+            if wanted == _COMPLETE:
+                del self.state.to_protect[symbol]
             intents += [self._intent(snapshot, leg, spec) for leg, spec in wanted.place]
             cancels += wanted.cancel
         report = self._sender.send(intents, snapshot.at_ns, snapshot.cycle)
@@ -148,15 +161,8 @@ class Executor:
         return self._unprotected({denied.symbol: denied.code for denied in report.denied})
 
     def _to_protect(self) -> list[str]:
-        """Instruments with a position or a protective order, in the desk's order."""
-        ordered = {
-            o.intent.spec.symbol for o in self.state.live.values() if o.intent.leg in {Leg.STOP, Leg.TAKE}
-        }
-        return [
-            symbol
-            for symbol, position in self.state.books.positions.items()
-            if position.quantity != ZERO or symbol in ordered
-        ]
+        """Instruments whose protection may be incomplete, in the desk's order."""
+        return [symbol for symbol in self.state.books.positions if symbol in self.state.to_protect]
 
     def _unprotected(self, refused: dict[str, str]) -> tuple[str, ...]:
         """Alert once per instrument and reason, again when the reason changes."""

@@ -27,6 +27,7 @@ _ENDED: dict[OrderState, OrderEvent] = {
     OrderState.CANCELED: OrderEvent.CANCEL,
     OrderState.EXPIRED: OrderEvent.EXPIRE,
 }
+_RESTING = frozenset({OrderState.OPEN, OrderState.PARTIAL})
 #: Look-ups without a trace that it takes, after the deadline, to call an order not found.
 NEGATIVE_LOOKUPS_MIN = 2
 
@@ -75,12 +76,18 @@ class Follower:
         known = self._wire.state.trade_ids
         return VenueNews(fills=tuple(f for f in self._wire.venue.trades() if f.trade_id not in known))
 
-    def resolve(self, at_ns: int) -> tuple[str, ...]:
-        """Look up orders of unknown fate and orders whose cancel is on its way. Returns alerts."""
+    def resolve(self, at_ns: int, *, resting: bool = False) -> tuple[str, ...]:
+        """Look up orders of unknown fate and orders whose cancel is on its way. Returns alerts.
+
+        With ``resting`` also those that the venue is known to hold.
+        """
         live = tuple(self._wire.state.live.values())
-        unknown = [o for o in live if o.state is OrderState.UNKNOWN]
+        wanted = [o for o in live if o.state is OrderState.UNKNOWN]
+        wanted += [
+            o for o in live if o.state is OrderState.CANCEL_PENDING or (resting and o.state in _RESTING)
+        ]
         alerts: list[str] = []
-        for order in (*unknown, *(o for o in live if o.state is OrderState.CANCEL_PENDING)):
+        for order in wanted:
             alerts += self._look_up(order, at_ns)
         return tuple(alerts)
 

@@ -29,10 +29,12 @@ class DeskState:
         self.orders: dict[str, Order] = {}
         self.live: dict[str, Order] = {}
         self.trade_ids: set[str] = set()
+        #: Instruments whose position or orders have changed since their protection was found complete.
+        self.to_protect: dict[str, None] = {}
         self._protections: dict[str, Protection] = {}
         self._mids: dict[str, Decimal] = {}
         self._all_mids: dict[str, float] = {}
-        self._fresh: frozenset[str] = frozenset()
+        self._fresh: dict[str, bool] = {}
 
     def rebuild(self, orders: Iterable[Order], fills: Iterable[Fill]) -> None:
         """Replay what the journal holds, in its order, into an empty state."""
@@ -44,6 +46,7 @@ class DeskState:
 
     def put(self, order: Order) -> None:
         """Remember the newest record of an order."""
+        self.to_protect[order.intent.spec.symbol] = None
         self.orders[order.client_order_id] = order
         if order.is_live:
             self.live[order.client_order_id] = order
@@ -62,19 +65,15 @@ class DeskState:
 
     def look(self, snapshot: MarketSnapshot) -> None:
         """Take the marks of a snapshot; an instrument without a price keeps its last mark."""
-        mids, fresh = snapshot.mid.tolist(), snapshot.is_fresh.tolist()
-        needed = self._marked_symbols()
-        for symbol, mid in zip(snapshot.symbols, mids, strict=True):
-            if symbol in needed and mid > 0:
+        self._all_mids = dict(zip(snapshot.symbols, snapshot.mid.tolist(), strict=True))
+        self._fresh = dict(zip(snapshot.symbols, snapshot.is_fresh.tolist(), strict=True))
+        for symbol in self._marked_symbols():
+            if (mid := self._all_mids.get(symbol, 0.0)) > 0:
                 self._mids[symbol] = from_float(mid)
-        self._all_mids = dict(zip(snapshot.symbols, mids, strict=True))
-        self._fresh = frozenset(
-            symbol for symbol, is_fresh in zip(snapshot.symbols, fresh, strict=True) if is_fresh
-        )
 
     def mid(self, symbol: str) -> Decimal | None:
         """Fresh mid price of an instrument, None when stale, unknown or not finite."""
-        mid = self._all_mids.get(symbol, 0.0) if symbol in self._fresh else 0.0
+        mid = self._all_mids[symbol] if self._fresh.get(symbol, False) else 0.0
         return from_float(mid) if mid > 0 else None
 
     def protection(self, symbol: str) -> Protection | None:
@@ -100,12 +99,12 @@ class DeskState:
                     order, valuation.rates
                 )
         live = self.live.values()
-        return Account(
+        return Account(  # whose validation copies the dicts
             at_ns=at_ns,
-            cash=dict(self.books.cash),
+            cash=self.books.cash,
             positions={s: p.quantity for s, p in self.books.positions.items() if p.quantity != ZERO},
-            marks=dict(self._mids),
-            rates=dict(valuation.rates),
+            marks=self._mids,
+            rates=valuation.rates,
             equity=valuation.equity,
             gross_exposure=valuation.gross_exposure,
             open_notional=open_notional,
@@ -130,10 +129,10 @@ class DeskState:
             unknown=symbol in account.blocked,
         )
 
-    def _marked_symbols(self) -> frozenset[str]:
-        held = {s for s, p in self.books.positions.items() if p.quantity != ZERO}
-        ordered = {o.intent.spec.symbol for o in self.live.values()}
-        return frozenset(held | ordered | self.books.conversion_symbols)
+    def _marked_symbols(self) -> dict[str, None]:
+        held = (s for s, p in self.books.positions.items() if p.quantity != ZERO)
+        ordered = (o.intent.spec.symbol for o in self.live.values())
+        return dict.fromkeys((*held, *ordered, *sorted(self.books.conversion_symbols)))
 
     def _worst_notional(self, order: Order, rates: dict[str, Decimal]) -> Decimal:
         spec = order.intent.spec

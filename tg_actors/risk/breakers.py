@@ -22,17 +22,18 @@ def on_mark(
     Never raises; a peak of zero (nothing was ever there) trips nothing.
     """
     marked = _new_day(state, equity, at_ns // DAY_NS)
-    marked = marked.model_copy(update={"equity_peak": max(marked.equity_peak, equity)})
-    drawdown = _loss_frac(marked.equity_peak, equity)
+    peak = max(marked.equity_peak, equity)
+    drawdown = _loss_frac(peak, equity)
     daily_loss = _loss_frac(marked.day_equity_open, equity)
     tripped = marked.model_copy(
         update={
+            "equity_peak": peak,
             "drawdown_tripped": marked.drawdown_tripped or drawdown >= limits.drawdown_frac_max,
             "daily_loss_tripped": marked.daily_loss_tripped or daily_loss >= limits.daily_loss_frac_max,
         }
     )
     if tripped.drawdown_tripped and not marked.drawdown_tripped:
-        detail = f"equity {equity} is {drawdown:.4f} below its peak {tripped.equity_peak}"
+        detail = f"equity {equity} is {drawdown:.4f} below its peak {peak}"
         return tripped, _halt(DenialCode.DRAWDOWN_LIMIT, TradingState.HALTED, detail, at_ns)
     if tripped.daily_loss_tripped and not marked.daily_loss_tripped and not tripped.drawdown_tripped:
         detail = f"equity {equity} is {daily_loss:.4f} below the day's opening {tripped.day_equity_open}"

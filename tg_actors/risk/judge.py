@@ -104,7 +104,9 @@ class RiskCore:
                 approved.append(answer)
             else:
                 denied.append(Denied(symbol=wish.instrument.symbol, code=answer[0], detail=answer[1]))
-        self.state = state.model_copy(update={"trades_today": state.trades_today + committed.trades})
+        if committed.trades:
+            state = state.model_copy(update={"trades_today": state.trades_today + committed.trades})
+        self.state = state
         self._last = Judgement(
             cycle=request.cycle, approved=tuple(approved), denied=tuple(denied), halt=halt, state=self.state
         )
@@ -126,7 +128,10 @@ class RiskCore:
         until_ns = request.at_ns + self._limits.cooldown_bars * self._bar_ns
         running = {s: ns for s, ns in self.state.cooldowns.items() if ns > request.at_ns}
         started = dict.fromkeys(request.exits, until_ns) if self._limits.cooldown_bars else {}
-        return self.state.model_copy(update={"cooldowns": running | started})
+        cooldowns = running | started
+        if cooldowns == self.state.cooldowns:
+            return self.state
+        return self.state.model_copy(update={"cooldowns": cooldowns})
 
     def _decide(self, wish: Wish, context: Context, request: JudgeRequest) -> Intent | Refusal:
         refusal = refuse(wish, context)

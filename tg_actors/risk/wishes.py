@@ -87,10 +87,10 @@ class WishFinder:
         A full exposure is worth ``equity * min(position_frac_max, risk_per_trade_frac / stop_frac)``,
         where ``stop_frac`` is the distance of the protective stop: positions shrink as markets get
         wilder. There is a wish where target and position differ by the rebalance band or more, where
-        a held instrument's target is flat, and where the difference cannot be known: such a wish is
-        then denied, not dropped. A position whose target lies inside the band, or on the other side,
-        is closed; a flip therefore closes first and may enter in a later cycle. NaN exposure leaves
-        the position alone.
+        a held instrument's target is flat, and where the difference cannot be known (no price, no
+        equity): such a wish is then denied, not dropped. A position whose target lies inside the
+        band, or on the other side, is closed; a flip therefore closes first and may enter in a later
+        cycle. NaN exposure leaves the position alone.
         """
         moves = self._compare(targets, quotes, account)
         rows = np.flatnonzero(moves.wanted & np.isfinite(targets.exposure))
@@ -102,21 +102,20 @@ class WishFinder:
         ]
 
     def _compare(self, targets: Targets, quotes: Quotes, account: Account) -> _Moves:
-        held = self._held(account)
-        sign = np.sign(held)
+        held, mid = self._held(account), quotes.mid
+        sign, holds = np.sign(held), held != 0
+        equity = float(account.equity) if account.equity > ZERO else np.nan
         with np.errstate(invalid="ignore", divide="ignore"):
             # Only a flat book can wish for a short: a long one is closed first, allowed or not.
-            aim = np.clip(targets.exposure, np.where(held == 0, -1.0, self._lowest), 1.0)
-            worth = self._full_worth(quotes, float(account.equity))
+            aim = _bounded(targets.exposure, np.where(holds, self._lowest, -1.0), 1.0)
+            worth = self._full_worth(quotes.atr / mid, equity)
             band = worth * self._band_frac
             desired = aim * worth
-            current = np.where(held == 0, 0.0, held * quotes.mid * self._rates(account))
+            current = np.where(holds, held * mid * self._rates(account), 0.0)
             delta = desired - current
-            wanted = (
-                ~np.isfinite(delta) | ((np.abs(delta) >= band) & (delta != 0)) | ((aim == 0) & (held != 0))
-            )
+            wanted = ~np.isfinite(delta) | ((np.abs(delta) >= band) & (delta != 0)) | (holds & (aim == 0))
             away = aim * sign <= 0
-            exits = (held != 0) & (away | (delta * sign < 0))
+            exits = holds & (away | (delta * sign < 0))
             closes = exits & (away | (np.abs(desired) < band))
         return _Moves(aim, delta, wanted, exits, closes)
 
@@ -156,9 +155,14 @@ class WishFinder:
                 rates[rows] = float(account.rates[quote])
         return rates
 
-    def _full_worth(self, quotes: Quotes, equity: float) -> F64:
+    def _full_worth(self, atr_frac: F64, equity: float) -> F64:
         """What full exposure is worth; without a known volatility the position limit alone counts."""
-        stop_frac = np.clip(self._stop_multiple * quotes.atr / quotes.mid, STOP_FRAC_MIN, STOP_FRAC_MAX)
+        stop_frac = _bounded(self._stop_multiple * atr_frac, STOP_FRAC_MIN, STOP_FRAC_MAX)
         by_risk = np.where(np.isfinite(stop_frac), self._risk_frac / stop_frac, np.inf)
         worth: F64 = np.minimum(by_risk, self._position_frac) * equity
         return worth
+
+
+def _bounded(x: F64, low: F64 | float, high: float) -> F64:
+    """Cut off at both ends, NaN stays NaN; np.clip takes five times as long on short arrays."""
+    return np.minimum(np.maximum(x, low), high)

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -91,23 +92,30 @@ def persist(call: Callable[[], "ray.ObjectRef[Any]"], timeout_s: float, on_death
             time.sleep(0.05)  # a dead actor answers at once; do not spin
 
 
-def gather(
-    refs: Mapping[str, "ray.ObjectRef[Any]"], timeout_s: float
-) -> tuple[dict[str, Any], dict[str, BaseException]]:
-    """Wait for many answers until a deadline: what came, and what failed. The rest is late."""
+@dataclass(slots=True)
+class Gathered:
+    """What came before a deadline, what failed, and after how many seconds each answer was there."""
+
+    came: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, BaseException] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def gather(refs: Mapping[str, "ray.ObjectRef[Any]"], timeout_s: float) -> Gathered:
+    """Wait for many answers until a deadline; what is neither in ``came`` nor in ``failed`` is late."""
     pending = {ref: name for name, ref in refs.items()}
-    end = time.monotonic() + timeout_s
-    came: dict[str, Any] = {}
-    failed: dict[str, BaseException] = {}
-    while pending and (left := end - time.monotonic()) > 0:
+    began = time.monotonic()
+    gathered = Gathered()
+    while pending and (left := began + timeout_s - time.monotonic()) > 0:
         ready, _ = ray.wait(list(pending), num_returns=1, timeout=left)
         for ref in ready:
             name = pending.pop(ref)
             try:
-                came[name] = ray.get(ref)
+                gathered.came[name] = ray.get(ref)
+                gathered.seconds[name] = time.monotonic() - began
             except (RayTaskError, *DEATHS) as error:
-                failed[name] = error
-    return came, failed
+                gathered.failed[name] = error
+    return gathered
 
 
 class Watchdog:

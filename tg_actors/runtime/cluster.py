@@ -7,8 +7,12 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tg_actors.domain.errors import OutsideError, UserError
+
+if TYPE_CHECKING:
+    from ray._private.worker import BaseContext
 
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
 #: Actors here wait more than they compute; logical CPUs must not limit how many of them there are.
@@ -48,12 +52,19 @@ def cluster(spec: ClusterSpec, tell: Callable[[str], None]) -> Iterator[Cluster]
     try:
         url = context.dashboard_url
         yield Cluster(
-            address=context.address_info["gcs_address"],
+            address=ray.get_runtime_context().gcs_address,
             dashboard_url=f"http://{url}" if url else None,
             token_path=token_path,
         )
     finally:
         ray.shutdown()
+
+
+def ray_version() -> str:
+    """Version of the Ray that is installed and can be imported."""
+    import ray  # noqa: PLC0415 - see cluster()
+
+    return ray.__version__
 
 
 def require_token() -> Path | None:
@@ -74,12 +85,12 @@ def require_token() -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_hex(32))  # noqa: TID251 - a secret must not be reproducible
+            file.write(secrets.token_hex(32))
     path.chmod(0o600)
     return path
 
 
-def _join(spec: ClusterSpec) -> "ray.client_builder.ClientContext":  # type: ignore[name-defined]  # noqa: F821
+def _join(spec: ClusterSpec) -> "BaseContext":
     import ray  # noqa: PLC0415 - see cluster()
 
     try:
@@ -87,12 +98,11 @@ def _join(spec: ClusterSpec) -> "ray.client_builder.ClientContext":  # type: ign
             address=spec.address, namespace=spec.namespace, log_to_driver=False, logging_level=logging.ERROR
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise UserError(
-            f"cannot join Ray at {spec.address} ({str(error).splitlines()[0]}): check the address and the token"
-        ) from error
+        reason = str(error).splitlines()[0]
+        raise UserError(f"cannot join Ray at {spec.address} ({reason}): check address and token") from error
 
 
-def _start(spec: ClusterSpec, tell: Callable[[str], None]) -> "ray.client_builder.ClientContext":  # type: ignore[name-defined]  # noqa: F821
+def _start(spec: ClusterSpec, tell: Callable[[str], None]) -> "BaseContext":
     import ray  # noqa: PLC0415 - see cluster()
 
     for attempt in ("first", "second"):
@@ -107,12 +117,13 @@ def _start(spec: ClusterSpec, tell: Callable[[str], None]) -> "ray.client_builde
                 log_to_driver=False,
                 logging_level=logging.ERROR,
             )
-        except Exception as error:  # noqa: BLE001 - Ray raises bare exceptions from its start-up
+        except Exception as error:  # Ray raises bare exceptions when its processes do not come up
             ray.shutdown()
             if attempt == "second":
-                raise OutsideError(
-                    f"Ray did not start, twice ({str(error).splitlines()[0]}): see /tmp/ray/session_latest/logs",
-                    retryable=True,
-                ) from error
+                reason = str(error).splitlines()[0]
+                sentence = (
+                    f"Ray did not start, twice ({reason}): logs: /tmp/ray/session_latest/logs"
+                )
+                raise OutsideError(sentence, retryable=True) from error
             tell("Ray did not start in time (a busy machine does that); trying once more")
     raise AssertionError("unreachable")

@@ -9,6 +9,9 @@ from tg_actors.technical.spec import TechnicalSpec
 
 Mask = NDArray[np.bool_]
 
+#: Loudness to divide by where every condition is silent: agreement is 0 there.
+_WHISPER = np.finfo(np.float64).tiny
+
 
 class TechnicalAgent:
     """Weigh conditions, remember a stance, speak or abstain; all instruments at once.
@@ -63,15 +66,17 @@ class TechnicalAgent:
             self._cycle, self._before = snapshot.cycle, self._stance
         scores = self._scores(MarketView(snapshot))
         votes = self._weights * scores
-        score, loudness = votes.sum(axis=0), np.abs(votes).sum(axis=0)
-        agreement = np.abs(score) / np.where(loudness == 0.0, 1.0, loudness)
-        fresh, known = snapshot.is_fresh, ~np.isnan(score)
-        speaking = fresh & known
-        self._stance = np.where(speaking, self._next_stance(score, agreement), self._before)
-        undecided = self._is_undecided(score)
-        direction = score * (self._stance != 0.0) + 0.0  # no negative zero in a record
-        confidence = self._confidence(score, agreement)
-        silent = ~speaking | undecided
+        score: F64 = np.add.reduce(votes)
+        strength, fresh = np.abs(score), snapshot.is_fresh
+        agreement = strength / np.maximum(np.add.reduce(np.abs(votes)), _WHISPER)
+        speaking = fresh & (score == score)  # noqa: PLR0124 - NaN, not known yet, is the only x != x
+        self._stance = np.where(speaking, self._next_stance(score, strength, agreement), self._before)
+        stands = self._stance != 0.0
+        undecided = (strength < self._spec.exit_score) & ~(stands | (self._before != 0.0))
+        silent = undecided | ~speaking
+        direction = score * stands + 0.0  # no negative zero in a record
+        flat = np.maximum(1.0 - strength / self._spec.enter_score, 0.0)
+        confidence = np.where(stands, np.sqrt(strength * agreement), flat)
         direction[silent] = confidence[silent] = np.nan
         return Opinions(
             agent=self._spec.name,
@@ -82,29 +87,16 @@ class TechnicalAgent:
             evidence_names=self._names,
             evidence=np.ascontiguousarray(scores.T),
             memory=self._stance[:, np.newaxis].copy(),
-            abstained=_reasons(fresh, known, undecided),
+            abstained=_reasons(fresh, speaking, undecided),
         )
 
     def _scores(self, market: MarketView) -> F64:
-        scores = np.empty((len(self._conditions), len(self._stance)))
-        for row, condition in zip(scores, self._conditions, strict=True):
-            row[:] = condition(market)
-        return scores
+        return np.array([condition(market) for condition in self._conditions])
 
-    def _next_stance(self, score: F64, agreement: F64) -> F64:
-        entering = (np.abs(score) >= self._spec.enter_score) & (agreement >= self._spec.agreement_min)
+    def _next_stance(self, score: F64, strength: F64, agreement: F64) -> F64:
+        entering = (strength >= self._spec.enter_score) & (agreement >= self._spec.agreement_min)
         holding = self._before * score >= self._spec.exit_score
         return np.where(entering, np.sign(score), np.where(holding, self._before, 0.0))
-
-    def _is_undecided(self, score: F64) -> Mask:
-        flat: Mask = (self._before == 0.0) & (self._stance == 0.0)
-        return flat & (np.abs(score) < self._spec.exit_score)
-
-    def _confidence(self, score: F64, agreement: F64) -> F64:
-        strength = np.abs(score)
-        convinced = np.sqrt(strength * agreement)
-        flat = np.maximum(1.0 - strength / self._spec.enter_score, 0.0)
-        return np.where(self._stance == 0.0, flat, convinced)
 
     def _silent(self, snapshot: MarketSnapshot) -> Opinions:
         n = len(self._stance)
@@ -121,11 +113,10 @@ class TechnicalAgent:
         )
 
 
-_STALE, _WARMING, _UNDECIDED, _SPEAKS = range(4)
 _REASONS = (Abstention.STALE_MARKET, Abstention.WARMING_UP, Abstention.NO_CONVICTION, None)
 
 
-def _reasons(fresh: Mask, known: Mask, undecided: Mask) -> tuple[Abstention | None, ...]:
+def _reasons(fresh: Mask, speaking: Mask, undecided: Mask) -> tuple[Abstention | None, ...]:
     """Name the first reason to be silent, None where there is none."""
-    warm = np.where(known, np.where(undecided, _UNDECIDED, _SPEAKS), _WARMING)
-    return tuple([_REASONS[code] for code in np.where(fresh, warm, _STALE).tolist()])
+    codes = np.where(speaking, 3 - undecided.view(np.int8), fresh.view(np.int8))
+    return tuple([_REASONS[code] for code in codes.tolist()])

@@ -18,13 +18,13 @@ class MarketView:
     """A snapshot as conditions read it: features by name, and an ATR that is safe to divide by."""
 
     def __init__(self, snapshot: MarketSnapshot) -> None:
-        self._feature = snapshot.feature
+        self._columns = snapshot.columns
         self.open = snapshot.ohlcv[:, 0]
         self.close = snapshot.ohlcv[:, 3]
-        self.atr = _unit(snapshot.feature("atr_14"))
+        self.atr = _unit(self["atr_14"])
 
     def __getitem__(self, name: str) -> F64:
-        return self._feature(name)
+        return self._columns[name]
 
 
 Condition = Callable[[MarketView], F64]

@@ -16,7 +16,6 @@ from tg_actors.exchange.practice import PracticeExchange
 from tg_actors.execution.venues.port import Acknowledged, Refused, VenueNews, VenueOrder
 from tg_actors.journal.records import CancelRequested, Instruction
 
-
 #: Bars for which ended orders and trades can be looked up: longer than any proof of absence takes.
 _SHOWN_BARS = 8
 
