@@ -47,6 +47,8 @@ def test_intent_says_everything_the_permit_needs() -> None:
         (Scene(atr=(8.0, 8.0, 8.0), exposure=(0.5, nan, nan)), "20.833"),
         # What is held already counts.
         (Scene(account=holding("40")), "60"),
+        (Scene(account=holding("40", open_notional={BTC: Decimal(1_000)})), "50"),
+        (Scene(account=holding("10"), atr=(8.0, 8.0, 8.0)), "31.666"),
         (Scene(account=holding("-40"), exposure=(-1.0, nan, nan), limits={"allow_short": True}), "60"),
         # The other caps cut it down.
         (Scene(account=an_account(open_notional={BTC: Decimal(4_000)})), "60"),

@@ -5,18 +5,22 @@ from typing import Annotated, Any
 
 import typer
 
-from tg_actors.cli.reading import reading
+from tg_actors.cli.decisions import readable
+from tg_actors.cli.reading import desk_folder, reading
 from tg_actors.cli.screen import AsJson, Run, err, print_json, show
 
-app = typer.Typer(help="The actors of the desk.", no_args_is_help=True)
+app = typer.Typer(help="The actors of the desk: list, show, restart.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Actor name, e.g. TechnicalActor:trend.")]
 
 
 def _agents(run: str | None) -> tuple[str, list[dict[str, Any]]]:
     from tg_actors.domain.errors import UserError
+    from tg_actors.runtime.lock import holder
 
     with reading(run) as (folder, _):
         listed = folder.read_status().get("agents")
+    if not isinstance(listed, list) and holder(folder.lock) is not None:
+        raise UserError(f"{folder.name} is still starting: ask again after its first cycle")
     if not isinstance(listed, list):
         raise UserError(f"{folder.name} has no actors: it is a backtest, or its desk never ran on Ray")
     return folder.name, listed
@@ -47,7 +51,7 @@ def show_agent(agent: Name, run: Run = None, json_: AsJson = False) -> None:
         return
     show([found], ("name", "health", "deaths", "weight", "latency_ms"), found["name"], as_json=False)
     show(
-        opinions,
+        [readable(opinion) for opinion in opinions],
         ("symbol", "direction", "confidence", "abstained", "evidence"),
         "Newest opinions",
         as_json=False,
@@ -60,11 +64,10 @@ def restart(agent: Name, run: Run = None, json_: AsJson = False) -> None:
     from tg_actors.domain.errors import UserError
     from tg_actors.journal.repository import Journal
     from tg_actors.runtime.clock import wall_ns
-    from tg_actors.runtime.home import existing_run
     from tg_actors.runtime.lock import holder
 
-    found = _find(agent, _agents(run)[1])
-    folder = existing_run(run)
+    folder = desk_folder(run)
+    found = _find(agent, _agents(folder.name)[1])
     if holder(folder.lock) is None:
         raise UserError(f"{folder.name} is not running: start it with 'tg run'")
     journal = Journal.open(folder.journal, clock_ns=wall_ns)

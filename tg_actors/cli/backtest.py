@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tg_actors.cli.config import DEFAULT_DESK
+from tg_actors.cli.interrupts import Interrupts
 from tg_actors.cli.options import Cycles, Data, Desk, From, Instruments, Market, Name, Seed, Timeframe, To
 from tg_actors.cli.screen import AsJson, err
 
@@ -53,7 +54,7 @@ def run_backtest(
 
 
 def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None:
-    from tg_actors.cli.planning import identify, session_figures
+    from tg_actors.cli.planning import forget_backtest, identify, session_figures
     from tg_actors.cli.reporting import print_report
     from tg_actors.desk.report import make_report
     from tg_actors.journal.records import Durability
@@ -62,7 +63,7 @@ def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None
 
     end = planned.plan.cycles_total
     total = (cycles or _CYCLES_DEFAULT) if end is None else min(cycles or end, end)
-    planned.folder.forget_journal()
+    forget_backtest(planned)
     journal = Journal.open(planned.plan.journal, Durability.BATCH, clock_ns=wall_ns)
     try:
         identify(planned, journal)
@@ -76,7 +77,7 @@ def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None
 
 
 def _run(planned: "PlannedRun", journal: "Journal", total: int) -> str:
-    """Drive the inline desk; Ctrl-C ends it after the current cycle and still reports."""
+    """Drive the inline desk; Ctrl-C ends it after the current cycle and still reports, twice at once."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from tg_actors.desk.wiring import wire_inline
@@ -84,14 +85,13 @@ def _run(planned: "PlannedRun", journal: "Journal", total: int) -> str:
 
     coordinator = wire_inline(planned.plan, journal, wall_ns)
     columns = (TextColumn("cycles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    try:
-        with Progress(*columns, console=err, transient=True) as progress:
-            task = progress.add_task("cycles", total=total)
-            while coordinator.next_cycle < total:
-                if coordinator.step() is None:
-                    return "end of market"
-                if coordinator.next_cycle % _SHOW_EVERY == 0:
-                    progress.update(task, completed=coordinator.next_cycle)
-    except KeyboardInterrupt:
-        return "stopped"
+    with Interrupts() as interrupts, Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("cycles", total=total)
+        while coordinator.next_cycle < total:
+            if interrupts.count:
+                return "stopped"
+            if coordinator.step() is None:
+                return "end of market"
+            if coordinator.next_cycle % _SHOW_EVERY == 0:
+                progress.update(task, completed=coordinator.next_cycle)
     return "end of market" if total == planned.plan.cycles_total else "enough cycles"

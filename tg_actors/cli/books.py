@@ -1,11 +1,12 @@
 """``tg positions``, ``tg orders``, ``tg trades``: the books, from the journal alone."""
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any
 
 import typer
 
 from tg_actors.cli.reading import reading
-from tg_actors.cli.screen import AsJson, Run, show, utc
+from tg_actors.cli.screen import AsJson, Run, amount, show, utc
 
 Limit = Annotated[int, typer.Option("--limit", min=1, help="Newest rows to show.")]
 
@@ -16,12 +17,8 @@ def positions(run: Run = None, json_: AsJson = False) -> None:
 
     with reading(run) as (_, journal):
         rows = open_positions(journal)
-    show(
-        rows,
-        ("symbol", "quantity", "average_price", "mark", "unrealised", "realised", "fees"),
-        "Positions",
-        as_json=json_,
-    )
+    columns = ("symbol", "quantity", "average_price", "mark", "unrealised", "realised", "fees")
+    _show(rows, columns, "Positions, amounts in the quote currency", as_json=json_)
 
 
 def orders(run: Run = None, live: bool = False, limit: Limit = 50, json_: AsJson = False) -> None:
@@ -59,7 +56,7 @@ def orders(run: Run = None, live: bool = False, limit: Limit = 50, json_: AsJson
         "state",
         "reason",
     )
-    show(rows, columns, "Orders", as_json=json_)
+    _show(rows, columns, "Orders", as_json=json_)
 
 
 def trades(run: Run = None, limit: Limit = 50, json_: AsJson = False) -> None:
@@ -95,4 +92,25 @@ def trades(run: Run = None, limit: Limit = 50, json_: AsJson = False) -> None:
         "liquidity",
         "order",
     )
-    show(rows, columns, "Trades", as_json=json_)
+    _show(rows, columns, "Trades", as_json=json_)
+
+
+def _show(rows: list[dict[str, Any]], columns: Sequence[str], title: str, *, as_json: bool) -> None:
+    """Print amounts and ids in full for programs, shortened for people."""
+    if not as_json:
+        rows = [{name: _SHORT.get(name, _same)(value) for name, value in row.items()} for row in rows]
+    show(rows, columns, title, as_json=as_json)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _first_digits(identifier: str) -> str:
+    return identifier[:8]
+
+
+_SHORT: dict[str, Callable[[Any], Any]] = {
+    "order": _first_digits,
+    **dict.fromkeys(("average_price", "mark", "unrealised", "realised", "fees", "price", "fee"), amount),
+}

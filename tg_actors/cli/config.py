@@ -13,10 +13,10 @@ DEFAULT_DESK = "configs/desks/laptop-paper.yaml"
 
 @app.command()
 def check(desk: Desk = DEFAULT_DESK, json_: AsJson = False) -> None:
-    """Read a desk file and everything it names; say what is wrong in one sentence."""
-    from tg_actors.desk.config import load_desk
+    """Read a desk file and everything it names, its market too; say what is wrong in one sentence."""
+    from tg_actors.cli.planning import check_desk
 
-    config = load_desk(desk)
+    config = check_desk(desk)
     if json_:
         print_json({"desk": config.name, "valid": True})
     else:

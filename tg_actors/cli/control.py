@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from tg_actors.cli.reading import desk_folder
 from tg_actors.cli.screen import AsJson, Run, err, print_json
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the journal.")]
@@ -29,10 +30,9 @@ def _write(run: str | None, state: str, reason: str, verb: str | None, *, as_jso
     from tg_actors.domain.orders import TradingState
     from tg_actors.journal.repository import Journal
     from tg_actors.runtime.clock import wall_ns
-    from tg_actors.runtime.home import existing_run
     from tg_actors.runtime.lock import holder
 
-    folder = existing_run(run)
+    folder = desk_folder(run)
     actor = f"{getpass.getuser()} (cli)"
     journal = Journal.open(folder.journal, clock_ns=wall_ns)
     try:

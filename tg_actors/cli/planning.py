@@ -1,19 +1,25 @@
 """From the flags of ``tg run`` and ``tg backtest run`` to a planned run in its folder."""
 
 import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tg_actors.desk.config import DeskConfig, load_desk
-from tg_actors.desk.plan import DeskPlan, Flags, flagged, make_plan, plan_market, run_name
+from tg_actors.desk.plan import BACKTEST, DeskPlan, Flags, flagged, make_plan, plan_market, run_name
 from tg_actors.domain.errors import UserError
 from tg_actors.execution.wire import ExecutorSpec
+from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.repository import Journal
 from tg_actors.runtime.clock import wall_ns
-from tg_actors.runtime.home import RunFolder, run_folder
+from tg_actors.runtime.home import RunFolder, run_folder, runs_folder
 
 if TYPE_CHECKING:
     from tg_actors.desk.report import Report
+
+
+_RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +39,33 @@ def plan_run(desk: str, flags: Flags, name: str | None, *, backtest: bool) -> Pl
     """
     config = flagged(load_desk(desk), flags)
     spec, feed = plan_market(config)
-    folder = run_folder(name or run_name(config, spec, feed, backtest=backtest))
-    plan = make_plan(config, spec, feed, folder.path, str(folder.journal), durable=not backtest)
-    return PlannedRun(config, plan, folder)
+    named = (
+        run_name(config, spec, feed, backtest=backtest) if name is None else _name(name, backtest=backtest)
+    )
+    planned = RunFolder(runs_folder() / named)
+    plan = make_plan(config, spec, feed, planned.path, str(planned.journal), durable=not backtest)
+    # Only now: a start that fails leaves no folder behind and takes no other run's place as the latest.
+    return PlannedRun(config, plan, run_folder(planned.name))
+
+
+def check_desk(desk: str) -> DeskConfig:
+    """Read a desk file the way a start reads it, its market and every file it names included.
+
+    Raises:
+        UserError: whatever would keep it from starting.
+    """
+    config = load_desk(desk)
+    spec, feed = plan_market(config)
+    make_plan(config, spec, feed, Path(), "", durable=False)
+    return config
+
+
+def _name(text: str, *, backtest: bool) -> str:
+    if not _RUN_NAME.fullmatch(text):
+        raise UserError(f"--name {text!r} is no name of a folder: use letters, digits, '-', '_' and '.'")
+    if text.startswith(BACKTEST) and not backtest:
+        raise UserError(f"--name {text!r}: names that start with {BACKTEST} belong to backtests, use another")
+    return text
 
 
 def identify(planned: PlannedRun, journal: Journal) -> int:
@@ -45,7 +75,9 @@ def identify(planned: PlannedRun, journal: Journal) -> int:
         UserError: the journal belongs to another market or account.
     """
     plan, mine = planned.plan, planned.plan.account.executor
+    kind = "desk" if plan.account.durable else "backtest"
     identity: dict[str, Any] = {
+        "kind": kind,
         "desk": plan.desk,
         "market": plan.market.model_dump_json(include={"symbols", "timeframe", "source"}),
         "executor": mine.model_dump_json(),
@@ -54,6 +86,8 @@ def identify(planned: PlannedRun, journal: Journal) -> int:
     if known is None:
         journal.set_identity(identity)
         return 0
+    if (theirs_kind := known.get("kind", kind)) != kind:
+        raise UserError(f"{planned.folder.name} is a {theirs_kind}: give this run another --name")
     theirs = ExecutorSpec.model_validate_json(known["executor"])
     if known["desk"] != plan.desk or _market(known["market"]) != _market(identity["market"]):
         raise UserError(
@@ -84,6 +118,31 @@ def session_figures(report: "Report", why: str, seconds: float, cycles_before: i
         "seconds": round(seconds, 3),
         "bars_per_s": round(sum(bars) / seconds, 1) if seconds > 0 else 0.0,
     }
+
+
+def forget_backtest(planned: PlannedRun) -> None:
+    """Remove the journal of an earlier backtest; one that a desk has written is never removed.
+
+    Raises:
+        UserError: the journal is a desk's.
+    """
+    folder = planned.folder
+    if folder.journal.exists() and not folder.name.startswith(BACKTEST) and kind_of(folder) == "desk":
+        raise UserError(
+            f"{folder.name} is the journal of a desk, which no backtest replaces: give another --name"
+        )
+    folder.forget_journal()
+
+
+def kind_of(folder: RunFolder) -> str | None:
+    """Who wrote a run's journal: ``desk``, ``backtest``, or None when nobody has yet.
+
+    Raises:
+        UserError, JournalError: it cannot be read.
+    """
+    with JournalReader.read_only(folder.journal) as journal:
+        identity = journal.identity()
+    return None if identity is None else identity.get("kind")
 
 
 def open_journal(planned: PlannedRun) -> tuple[Journal, int]:

@@ -1,4 +1,4 @@
-"""Open the journal of a run for reading."""
+"""Find a run and open its journal for reading."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,3 +22,34 @@ def reading(run: str | None) -> Iterator[tuple["RunFolder", "JournalReader"]]:
     folder = existing_run(run)
     with JournalReader.read_only(folder.journal) as journal:
         yield folder, journal
+
+
+def desk_folder(run: str | None) -> "RunFolder":
+    """Find the desk that a person's word is meant for: the named one, the one that runs, or the latest.
+
+    A backtest beside it never takes its place: a halt must reach what trades.
+
+    Raises:
+        UserError: there is none, it is a backtest, or several run and none was named.
+    """
+    from tg_actors.cli.planning import kind_of
+    from tg_actors.domain.errors import UserError
+    from tg_actors.runtime.home import existing_run
+
+    running = running_desks() if run is None else []
+    if len(running) > 1:
+        raise UserError(f"several desks are running: say which with --run {' or --run '.join(running)}")
+    folder = existing_run(running[0] if running else run)
+    if kind_of(folder) == "backtest":
+        raise UserError(f"{folder.name} is a backtest and obeys nobody: name a desk with --run")
+    return folder
+
+
+def running_desks() -> list[str]:
+    """Names of the desks that are running now, backtests left out."""
+    from tg_actors.desk.plan import BACKTEST
+    from tg_actors.runtime.home import RunFolder, runs_folder
+    from tg_actors.runtime.lock import holder
+
+    folders = (RunFolder(path) for path in sorted(runs_folder().iterdir()))
+    return [f.name for f in folders if not f.name.startswith(BACKTEST) and holder(f.lock) is not None]

@@ -100,7 +100,9 @@ def _follow(session: "Session", *, quiet: bool) -> str:
         while (why := session.wait(_POLL_S)) is None:
             if presses.count and not asked:
                 asked = True
-                err.print("stopping after this cycle; Ctrl-C again stops at once (nothing is lost either way)")
+                err.print(
+                    "stopping after this cycle; Ctrl-C again stops at once (nothing is lost either way)"
+                )
                 session.stop()
             status = None if view is None else session.status()
             if view is not None and status is not None:

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from tg_actors.cli.reading import reading
+from tg_actors.cli.reading import reading, running_desks
 from tg_actors.cli.screen import AsJson, Run, out, print_json, utc
 
 
 def status(run: Run = None, json_: AsJson = False) -> None:
     """Show whether the desk runs, its trading state, equity, positions and newest alerts."""
+    from tg_actors.domain.money import money_text
     from tg_actors.runtime.lock import holder
 
     with reading(run) as (folder, journal):
@@ -19,13 +20,14 @@ def status(run: Run = None, json_: AsJson = False) -> None:
             "trading_state_reason": control.reason,
             "cycles": journal.cycles_count(),
             "at": None if last is None else utc(last.at_ns),
-            "equity": None if last is None else str(last.equity),
+            "equity": None if last is None else money_text(round(last.equity, 2)),
             "orders_open": len(journal.orders(live_only=True)),
             "pending_requests": len(journal.pending_requests()),
         }
     live = folder.read_status()
     shown["alerts"] = live.get("alerts", [])
-    shown["dashboard_url"] = live.get("dashboard_url")
+    shown["dashboard_url"] = live.get("dashboard_url") if shown["desk_pid"] else None
+    shown["also_running"] = [name for name in running_desks() if name != folder.name]
     if json_:
         print_json(shown)
         return
@@ -44,5 +46,7 @@ def status(run: Run = None, json_: AsJson = False) -> None:
             out.print(f"  {key.replace('_', ' ')}: {shown[key]}")
     if control.reason:
         out.print(f"  reason: {control.reason}")
+    for other in shown["also_running"]:
+        out.print(f"  also running: {other} (tg status --run {other})", highlight=False)
     for alert in shown["alerts"]:
         out.print(f"  [yellow]alert[/yellow]: {alert}")

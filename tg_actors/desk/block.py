@@ -12,6 +12,7 @@ from tg_actors.domain.blocks import F64, Abstention, Opinions
 from tg_actors.domain.decisions import Targets
 
 _LENGTH = 4  # bytes of the header's length
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +55,7 @@ def encode(block: DecisionBlock) -> bytes:
         "memories": list(memories),
         "shapes": [array.shape for array in arrays],
     }
-    text = json.dumps(header, separators=(",", ":"), allow_nan=False).encode()
+    text = _ENCODER.encode(header).encode()
     raw = b"".join(np.ascontiguousarray(array, dtype="<f8").tobytes() for array in arrays)
     return len(text).to_bytes(_LENGTH, "big") + text + raw
 

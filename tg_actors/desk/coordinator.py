@@ -105,9 +105,10 @@ class Coordinator:
         if report is None:
             return None
         self.next_cycle += 1
+        alerts = market_alerts(self._snapshot, report.snapshot) + report.settlement.alerts
         self._snapshot = report.snapshot
-        if report.settlement.alerts:
-            self.raise_alerts(report.settlement.alerts, report.decision.cycle, report.decision.at_ns)
+        if alerts:
+            self.raise_alerts(alerts, report.decision.cycle, report.decision.at_ns)
         if self._obey:
             self.obey()
         return report
@@ -172,6 +173,17 @@ class Coordinator:
 
     def _transaction(self) -> AbstractContextManager[Transaction]:
         return self._journal.transaction(role=ROLE, epoch=self._epoch)
+
+
+def market_alerts(before: MarketSnapshot | None, now: MarketSnapshot) -> tuple[str, ...]:
+    """What is wrong with this cycle's data: refused bars, and instruments that have just gone stale."""
+    refused = tuple(f"{symbol}: {count} bar(s) refused, {reason}" for symbol, reason, count in now.refused)
+    if before is None or now.is_fresh.all():
+        return refused
+    silent = before.is_fresh & ~now.is_fresh
+    return refused + tuple(
+        f"{symbol}: no new bar" for symbol, is_silent in zip(now.symbols, silent, strict=True) if is_silent
+    )
 
 
 def _new_day(tx: Transaction, decision: Decision) -> bool:

@@ -88,7 +88,7 @@ def find_named(folder: str, name: str) -> Path:
         if candidate.is_file():
             return candidate
     names = [file.stem for file in sorted((configs_folder() / folder).glob("*.yaml"))]
-    raise UserError(f"no file of this name in configs/{folder}: {name!r}{_suggest(name, names)}")
+    raise UserError(f"there is no {name!r} in configs/{folder}{_suggest(name, names)}")
 
 
 def read_yaml(path: Path) -> Any:
@@ -117,8 +117,9 @@ def load(model: type[M], path: Path, data: Any = None) -> M:
         UserError: one sentence naming file, key, what is wrong, and the key that was meant.
     """
     content = read_yaml(path) if data is None else data
+    content = {} if content is None else content
     try:
-        return model.model_validate_json(json.dumps(content if content is not None else {}))
+        return model.model_validate_json(json.dumps(content))
     except ValidationError as error:
         raise UserError(f"{path}: {_first_mistake(model, content, error)}") from error
 

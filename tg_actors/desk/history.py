@@ -120,6 +120,10 @@ def _find(journal: JournalReader, cycle: str) -> tuple[Decision, bytes]:
         found = None if last is None else journal.decision(last.cycle)
     else:
         found = journal.decision(int(cycle) if cycle.isdecimal() else cycle)
+    if found is None and count == 0:
+        raise UserError(
+            "this run has no cycle yet: its desk is still starting, or was stopped before its first"
+        )
     if found is None:
         raise UserError(f"no cycle {cycle!r} in this run: it has {count} cycles, counted from 0")
     return found

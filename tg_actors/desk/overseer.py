@@ -66,6 +66,7 @@ class Overseer:
             denials=Counter(
                 d.code.value for d in (*report.decision.judgement.denied, *report.execution.denied)
             ),
+            bars_rejected=_by_reason(report.snapshot.refused),
             agents_up={name: health in {"up", "late"} for name, health in self.wards.health.items()},
         )
 
@@ -100,3 +101,10 @@ class Overseer:
             if death.remedy == Remedy.ESCALATE:
                 state = self._supervisor.escalation(death.actor)
                 self._coordinator.set_trading_state(state, f"{death.actor} died {death.deaths} times")
+
+
+def _by_reason(refused: tuple[tuple[str, str, int], ...]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for _, reason, count in refused:
+        counts[reason] = counts.get(reason, 0) + count
+    return counts

@@ -29,6 +29,10 @@ from tg_actors.risk.limits import RiskSpec
 from tg_actors.technical.spec import TechnicalAgentSpec
 
 
+#: What the names of backtests start with, and no desk's does.
+BACKTEST = "backtest-"
+
+
 @dataclass(frozen=True, slots=True)
 class Flags:
     """What a command line may change about the market of a desk; None leaves the desk file's word."""
@@ -109,7 +113,7 @@ def run_name(config: DeskConfig, spec: MarketSpec, feed: Feed, *, backtest: bool
         "start_ns": feed.start_ns,
     }
     tag = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{'backtest-' if backtest else ''}{config.name}-{source.kind}-{tag}"
+    return f"{BACKTEST if backtest else ''}{config.name}-{source.kind}-{tag}"
 
 
 def make_plan(

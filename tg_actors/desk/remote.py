@@ -11,6 +11,7 @@ from tg_actors.domain.blocks import F64, Abstention, MarketSnapshot, Opinions
 from tg_actors.domain.decisions import Decision, DenialCode, Judgement, RiskState, Settlement, Targets
 from tg_actors.execution.sender import ExecutionReport
 from tg_actors.meta.ensemble import CombineRequest
+from tg_actors.risk.breakers import rearm
 from tg_actors.risk.judge import JudgeRequest
 from tg_actors.runtime.actors import DEATHS, Handle, gather, persist
 
@@ -184,7 +185,8 @@ class RemoteRisk(RemoteActor):
         return judgement
 
     def rearm(self, equity: Decimal) -> None:
-        """Start the breakers again from this equity."""
+        """Start the breakers again from this equity, also those of a process that dies right now."""
+        self._state = None if self._state is None else rearm(self._state, equity)
         self.ask(lambda: self.handle.rearm.remote(equity))
 
 

@@ -42,6 +42,7 @@ class MarketSnapshot:
     Shapes: ``ohlcv (n, 5)`` of the newest accepted bar, ``bid``/``ask (n,)`` at its close,
     ``close_ns (n,)`` when that bar closed (0: none yet), ``bars_seen (n,)`` accepted bars so far,
     ``features (n, n_features)`` with NaN while an indicator warms up.
+    ``refused`` names the rows that the border refused in this very cycle: (symbol, reason, count).
     Units: prices in quote currency, volume in base currency, times UTC nanoseconds.
     """
 
@@ -56,6 +57,7 @@ class MarketSnapshot:
     bars_seen: I64
     feature_names: tuple[str, ...]
     features: F64
+    refused: tuple[tuple[str, str, int], ...] = ()
 
     @cached_property
     def mid(self) -> F64:
@@ -122,14 +124,18 @@ class Opinions:
         shapes = (self.direction.shape, self.confidence.shape, self.evidence.shape[:1])
         if shapes != ((n,), (n,), (n,)) or len(self.abstained) != n or len(self.memory) != n:
             return "wrong shape"
-        silent = np.isnan(self.direction)
-        if (silent != np.isnan(self.confidence)).any():
+        silent = np.isnan(self.direction).tolist()
+        if silent != np.isnan(self.confidence).tolist():
             return "direction without confidence"
-        if silent.tolist() != [reason is not None for reason in self.abstained]:
+        if silent != [reason is not None for reason in self.abstained]:
             return "abstention without reason"
-        # Comparisons with NaN are False: who is silent is never outside.
-        if (np.abs(self.direction) > 1).any():
+        if _outside(self.direction, -1.0):
             return "direction outside -1..1"
-        if ((self.confidence < 0) | (self.confidence > 1)).any():
+        if _outside(self.confidence, 0.0):
             return "confidence outside 0..1"
         return None if np.isfinite(self.memory).all() else "memory not finite"
+
+
+def _outside(values: F64, low: float) -> bool:
+    """Whether any value lies below ``low`` or above 1; NaN, which is silence, does not."""
+    return bool(np.fmin.reduce(values, initial=low) < low or np.fmax.reduce(values, initial=1.0) > 1.0)

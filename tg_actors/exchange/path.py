@@ -67,16 +67,18 @@ class MarketStep:
             *((n,),) * 3,
         ):
             raise ValueError(f"cycle {self.cycle}: the step's arrays do not hold {n} instruments")
-        sound = self._sound_prices() & (self.bid > 0) & (self.bid <= self.ask) & (self.ask < np.inf)
-        if (self.has_bar & ~sound).any():
-            bad = [self.symbols[row] for row in np.flatnonzero(self.has_bar & ~sound)]
+        broken = self.has_bar & ~self._sound()
+        if broken.any():
+            bad = [self.symbols[row] for row in np.flatnonzero(broken)]
             raise ValueError(f"cycle {self.cycle}: impossible bar or book for {', '.join(bad)}")
 
-    def _sound_prices(self) -> NDArray[np.bool_]:
+    def _sound(self) -> NDArray[np.bool_]:
         open_, high, low, close, volume = self.ohlcv.T
-        inside = (low <= open_) & (low <= close) & (high >= open_) & (high >= close)
-        # Comparisons with NaN are False, so NaN anywhere is unsound.
-        sound: NDArray[np.bool_] = inside & (low > 0) & (high < np.inf) & (volume >= 0) & (volume < np.inf)
+        # Minima and maxima keep NaN and comparisons with it are False: NaN anywhere is unsound.
+        inside = (low <= np.minimum(open_, close)) & (high >= np.maximum(open_, close))
+        positive = (np.minimum(low, self.bid) > 0) & (volume >= 0)
+        finite = np.maximum(np.maximum(high, self.ask), volume) < np.inf
+        sound: NDArray[np.bool_] = inside & positive & finite & (self.bid <= self.ask)
         return sound
 
 

@@ -80,7 +80,9 @@ class Executor:
             fills = tuple(self._wire.journal.fills_of_cycle(snapshot.cycle))
         self.state.look(snapshot)
         self._cancel_again(snapshot.at_ns)
-        alerts += self._protect(snapshot)
+        if snapshot.cycle == self._settled:
+            # Books that are ahead of this cycle, after a crash, get their stops in their own cycle.
+            alerts += self._protect(snapshot)
         alerts += self._follower.resolve(snapshot.at_ns)
         account = self.state.account(snapshot.at_ns, self._wire.journal.trading_state())
         self._last = Settlement(

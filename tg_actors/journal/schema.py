@@ -95,8 +95,11 @@ def require_current(connection: Connection, place: Place) -> None:
     Raises:
         UserError: the journal is older or newer than this program.
     """
-    if revision_of(connection) == REVISION:
+    revision = revision_of(connection)
+    if revision == REVISION:
         return
+    if revision is None:
+        raise UserError(f"the journal {place.name} is still being made: try again in a moment")
     _refuse_newer(connection, place)
     raise UserError(f"the journal {place.name} has an older schema; run `tg db upgrade` first")
 

@@ -101,6 +101,15 @@ class Block:
         """What is known in one cycle of the block."""
         return self._newest.at(cycle - self.first_cycle)
 
+    def refused_in(self, cycle: int) -> tuple[tuple[int, int, int], ...]:
+        """Rows refused in one cycle: (instrument, index of the reason, count), in order."""
+        if len(self._refused) == 1:
+            return ()
+        arrived, reason, instrument = np.concatenate(self._refused, axis=1)
+        now = arrived == cycle
+        kinds, counts = np.unique(np.stack((instrument[now], reason[now])), axis=1, return_counts=True)
+        return tuple(zip(*kinds.tolist(), counts.tolist(), strict=True))
+
     def rejections(self, cycle: int) -> I64:
         """Refused rows of this block that had arrived by ``cycle``: counts ``(n, reasons)``."""
         counts = np.zeros((self._newest.bid.shape[1], len(REJECTIONS)), dtype=np.int64)

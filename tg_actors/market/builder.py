@@ -162,6 +162,10 @@ class SnapshotBuilder:
             bars_seen=np.minimum(newest.accepted, HISTORY_BARS),
             feature_names=FEATURES,
             features=newest.features,
+            refused=tuple(
+                (self._feed.symbols[i], REJECTIONS[reason].value, count)
+                for i, reason, count in self._block.refused_in(cycle)
+            ),
         )
 
     def _at_ns(self, cycle: int) -> int:
