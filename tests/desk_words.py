@@ -1,4 +1,4 @@
-"""A whole desk in one process for tests: scripted bars at the feed port, scripted opinions at the roster port."""
+"""A whole desk in one process: scripted bars at the feed port, scripted opinions at the roster port."""
 
 import functools
 import itertools
@@ -69,7 +69,9 @@ class ScriptedFeed:
         self.start_ns = START_NS
         self.cycles: int | None = max(len(path) for path in paths.values())
         self._past = [
-            _rows([], history_bars=0 if symbol in unseen else history_bars, opening=OPENING[symbol], volumes=())
+            _rows(
+                [], history_bars=0 if symbol in unseen else history_bars, opening=OPENING[symbol], volumes=()
+            )
             for symbol in paths
         ]
         self._rows = [
@@ -215,9 +217,7 @@ def _shipped(symbols: tuple[str, ...]) -> DeskPlan:
     flags = Flags(market="simulated", instruments=",".join(symbols), timeframe="1h", seed=7, speed="max")
     config = flagged(load_desk("configs/desks/laptop-paper.yaml"), flags)
     spec, feed = plan_market(config.model_copy(update={"agents": ("trend",)}))
-    return make_plan(
-        config.model_copy(update={"agents": ("trend",)}), spec, feed, Path(), "", durable=True
-    )
+    return make_plan(config.model_copy(update={"agents": ("trend",)}), spec, feed, Path(), "", durable=True)
 
 
 class InlineFeed:
@@ -288,4 +288,3 @@ def flipping(every: int = 4) -> Script:
         return {symbol: (UP, FLAT)[(phase + i) % 2] for i, symbol in enumerate(SYMBOLS)}
 
     return script
-

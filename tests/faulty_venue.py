@@ -1,4 +1,4 @@
-"""Venues for tests, at the venue port: one that loses messages and outlives the desk, one where nothing happens."""
+"""Venues for tests: one that loses messages and outlives the desk, one where nothing happens."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from enum import StrEnum
 from tg_actors.domain.blocks import MarketSnapshot
 from tg_actors.domain.errors import VenueError
 from tg_actors.domain.money import ZERO
-from tg_actors.domain.orders import Fill, Intent, Permit
+from tg_actors.domain.orders import Fill, Intent, OrderState, Permit
 from tg_actors.exchange.practice import PracticeExchange
 from tg_actors.execution.start import AccountSpec, open_exchange
 from tg_actors.execution.venues.port import Acknowledged, Refused, VenueNews, VenueOrder
@@ -45,6 +45,7 @@ class FaultyVenue:
         self._exchange: PracticeExchange | None = None
         self._journal: Journal | None = None
         self._unsaid: tuple[Fill, ...] = ()
+        self._ended: tuple[tuple[str, OrderState, str], ...] = ()
         self.posts: Counter[str] = Counter()
         self.cancels: list[str] = []
         self.post_fate: Whim = arrives
@@ -66,6 +67,11 @@ class FaultyVenue:
     def exchange(self) -> PracticeExchange:
         assert self._exchange is not None
         return self._exchange
+
+    def ends_by_itself(self, client_order_id: str) -> None:
+        """Let the venue cancel a resting order of its own accord, and say so with the next news."""
+        assert self.exchange.cancel(client_order_id, 0)
+        self._ended = ((client_order_id, OrderState.CANCELED, "the venue's own decision"),)
 
     @property
     def _near(self) -> PracticeVenue:
@@ -116,7 +122,8 @@ class FaultyVenue:
         if self.repeats_itself:
             fills = tuple(self._near.trades())
         foreign, self.foreign = tuple(self.foreign), []
-        return VenueNews(fills=fills + foreign, ended=news.ended)
+        ended, self._ended = self._ended, ()
+        return VenueNews(fills=fills + foreign, ended=ended + news.ended)
 
     def checkpoint(self) -> bytes | None:
         return None

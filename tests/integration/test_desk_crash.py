@@ -1,4 +1,4 @@
-"""A crash at every point is a normal start: the desk goes on and its books are those of a run without crashes."""
+"""A crash at any point is a normal start: the desk ends with the books of a run that never crashed."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,7 +14,7 @@ from tg_actors.journal.digest import digest
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.verify import verify
 
-CYCLES = 40
+CYCLES = 30
 #: Stops near enough to be hit, exits and entries every few bars: about a fill a cycle.
 SCENE = Scene(feed=simulated(), script=flipping(3), risk={"stop_atr_multiple": Decimal("0.5")})
 
@@ -60,7 +60,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> End:
     return end
 
 
-@pytest.mark.parametrize("stride", [11, 13, 17])
+@pytest.mark.parametrize("stride", [8, 11, 13])
 def test_a_desk_that_dies_again_and_again_ends_where_an_immortal_one_ends(
     stride: int, tmp_path: Path, undisturbed: End
 ) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,8 @@ from tg_actors.journal.verify import verify
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 CYCLES = 400
+#: Coordinator, market, meta, risk, executor and four agents.
+ACTORS = 9
 MARKET = ["--market", "simulated", "--seed", "5", "--instruments", "BTC/USDT,ETH/USDT,SOL/USDT,XRP/USDT,XRP/BTC"]
 TG = [sys.executable, "-m", "tg_actors.cli.main"]
 
@@ -58,7 +61,10 @@ def journal_of(home: Path) -> Path | None:
     return next(iter((home / "runs").glob("*-simulated-*/journal.sqlite")), None)
 
 
-def test_a_killed_desk_resumes_and_ends_with_the_books_of_an_undisturbed_one(home: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("victims", ["everybody", "the driver alone"])
+def test_a_killed_desk_resumes_and_ends_with_the_books_of_an_undisturbed_one(
+    home: Path, tmp_path: Path, victims: str
+) -> None:
     run = ["run", *MARKET, "--speed", "max", "--cycles", str(CYCLES), "--no-dashboard"]
     desk = subprocess.Popen(
         [*TG, *run, "--json"],
@@ -67,14 +73,22 @@ def test_a_killed_desk_resumes_and_ends_with_the_books_of_an_undisturbed_one(hom
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    everybody: list[psutil.Process] = []
     try:
         assert poll_until(lambda: _cycles(home, CYCLES // 2), timeout_s=240)
         everybody = tree(desk.pid)
-        for process in everybody:
+        actors = [process for process in everybody if "Actor" in process.name()]
+        assert len(actors) == ACTORS
+        # Killed alone, the driver leaves orphans: those that trade must end by themselves.
+        for process in everybody if victims == "everybody" else everybody[-1:]:
             process.send_signal(signal.SIGKILL)
-        _, alive = psutil.wait_procs(everybody, timeout=30)
+        desk.wait()
+        _, alive = psutil.wait_procs(actors, timeout=60)
         assert not alive
     finally:
+        for process in everybody:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         desk.kill()
         desk.wait()
 

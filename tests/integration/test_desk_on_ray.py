@@ -1,14 +1,22 @@
 """The desk as actors: the same bytes as inline, whoever dies, and readable from outside."""
 
-import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pytest
 import ray
 
-from tests.ray_desks import assert_books_whole, inline_digest, lively_plan, mortal, mortal_class, new_journal, poll_until
+from tests.ray_desks import (
+    assert_books_whole,
+    inline_digest,
+    lively_plan,
+    mortal,
+    mortal_class,
+    new_journal,
+    poll_until,
+)
 from tg_actors.desk.actor import CoordinatorActor
 from tg_actors.desk.crew import Crew
 from tg_actors.desk.history import open_positions
@@ -38,11 +46,11 @@ class Desk:
         self.crew = crew
         with new_journal(plan):
             pass
-        self.coordinator: Handle = launch(plan, crew, mortal_class(CoordinatorActor))
+        self.launched = launch(plan, crew, mortal_class(CoordinatorActor))
         self.names = ["CoordinatorActor", *(station.name for station in crew.stations)]
 
     def session(self, cycles: int | None) -> Session:
-        session = Session(self.coordinator, cycles)
+        session = Session(self.launched, cycles)
         session.prepare(120)
         return session
 
@@ -96,7 +104,7 @@ def test_every_actor_dies_once_and_the_journal_is_that_of_an_undisturbed_inline_
 
     assert set(desk.names) <= set(ray.util.list_named_actors())
     session.start()
-    order = random.Random(3).sample(desk.names, len(desk.names))
+    order = np.random.default_rng(3).permutation(desk.names).tolist()
     with JournalReader.read_only(plan.journal) as journal:
         for nth, name in enumerate(order):
             # Each dies in the middle of the work, some cycles after the one before.
@@ -113,7 +121,9 @@ def test_every_actor_dies_once_and_the_journal_is_that_of_an_undisturbed_inline_
         assert digest(journal) == inline_digest(plan, CYCLES)
 
 
-def test_a_paced_desk_goes_on_without_a_dead_agent_and_obeys_people(tmp_path: Path, desks: list[Desk]) -> None:
+def test_a_paced_desk_goes_on_without_a_dead_agent_and_obeys_people(
+    tmp_path: Path, desks: list[Desk]
+) -> None:
     plan, config = lively_plan(tmp_path, speed="36000")  # ten cycles a second
     desk = Desk(plan, mortal(crew_of(plan, config.supervision)))
     desks.append(desk)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -81,7 +81,8 @@ class BlindMarket:
 
 def _unrecalled(plan: DeskPlan, _: Risk) -> Risk:
     """A risk room that has just been restarted and was not told its memory."""
-    return RiskActor(plan.risk)
+    # Called directly, its remote methods are plain methods.
+    return cast("Risk", RiskActor(plan.risk))
 
 
 def _still(bars: int = 20, **others: list[Bar]) -> dict[str, list[Bar]]:
@@ -117,9 +118,7 @@ CASES: dict[DenialCode, Scene] = {
         script=BUY,
         execution=lambda inner: EditedAccount(inner, lambda account: {"cash": {"BTC": account.cash["BTC"]}}),
     ),
-    DenialCode.CASH_INSUFFICIENT: Scene(
-        script=says({0: {XRP_BTC: UP}}), cash={"USDT": "10000", "BTC": "0"}
-    ),
+    DenialCode.CASH_INSUFFICIENT: Scene(script=says({0: {XRP_BTC: UP}}), cash={"USDT": "10000", "BTC": "0"}),
     # The bar in which the exit meets the market holds a tenth of a lot for us.
     DenialCode.ORDER_PENDING: Scene(
         script=says({0: {XRP: UP}}, otherwise={XRP: FLAT}),
@@ -213,7 +212,7 @@ class Fall:
     limits: Mapping[str, Decimal]
 
     def scene(self, bars: int = 40) -> Scene:
-        wanted = {symbol: UP for symbol in SYMBOLS}
+        wanted = dict.fromkeys(SYMBOLS, UP)
         return Scene(
             script=says({0: {XRP: UP}, 1: {}, 2: {}}, otherwise=wanted),
             paths=_xrp(0.5, 0.5, 0.5, 0.45, bars=bars),
@@ -339,4 +338,3 @@ def test_unknown_requests_are_answered_not_obeyed(tmp_path: Path) -> None:
         desk.coordinator.obey()
         [done] = desk.journal.events({"RequestCompleted"})
         assert done.content() == {"outcome": "unknown request 'dance'"}
-

@@ -1,4 +1,4 @@
-"""The desk at the far end of a bad line: lost messages, late, repeated and foreign fills, races of cancels."""
+"""The desk at the end of a bad line: lost messages, late, repeated and foreign fills, cancel races."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -6,7 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.desk_words import FLAT, OPENING, SYMBOLS, UP, XRP, XRP_BTC, Bar, Desk, InlineFeed, Scene, ScriptedFeed, says
+from tests.desk_words import (
+    FLAT,
+    OPENING,
+    SYMBOLS,
+    UP,
+    XRP,
+    XRP_BTC,
+    Bar,
+    Desk,
+    InlineFeed,
+    Scene,
+    ScriptedFeed,
+    says,
+)
 from tests.faulty_venue import Fate, FaultyVenue
 from tg_actors.desk.history import rebuilt_books
 from tg_actors.domain.decisions import DenialCode
@@ -222,7 +235,7 @@ def test_a_lost_cancel_is_asked_again_until_the_order_has_ended(
 def test_a_fill_that_wins_the_race_against_its_cancel_is_booked(tmp_path: Path, venue: FaultyVenue) -> None:
     """The cancel never arrives, the market falls through both stops: together they sell what is held."""
     venue.cancel_fate = lambda: Fate.MESSAGE_LOST
-    path: list[Bar] = [0.5] * 5 + [0.4] * 7
+    path: list[Bar] = [*[0.5] * 5, *[0.4] * 7]
     scene = _partial_exit(venue)
     scene = Scene(script=scene.script, paths={**scene.paths, XRP: path}, open_venue=venue.open)
     with scene.open(tmp_path) as desk:

@@ -32,7 +32,7 @@ def list_agents(run: Run = None, json_: AsJson = False) -> None:
     name, agents = _agents(run)
     show(
         agents,
-        ("name", "health", "deaths", "weight", "opinion", "latency_ms"),
+        ("name", "health", "deaths", "weight", "opinion"),
         f"Actors of {name}",
         as_json=json_,
     )

@@ -1,6 +1,6 @@
 """``tg positions``, ``tg orders``, ``tg trades``: the books, from the journal alone."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -43,19 +43,7 @@ def orders(run: Run = None, live: bool = False, limit: Limit = 50, json_: AsJson
         }
         for order in found
     ]
-    columns = (
-        "order",
-        "cycle",
-        "symbol",
-        "leg",
-        "side",
-        "type",
-        "quantity",
-        "filled",
-        "price",
-        "state",
-        "reason",
-    )
+    columns = ("order", "cycle", "symbol", "leg", "side", "quantity", "price", "state")
     _show(rows, columns, "Orders", as_json=json_)
 
 
@@ -80,37 +68,25 @@ def trades(run: Run = None, limit: Limit = 50, json_: AsJson = False) -> None:
         }
         for fill in found
     ]
-    columns = (
-        "trade",
-        "at",
-        "symbol",
-        "side",
-        "quantity",
-        "price",
-        "fee",
-        "fee_currency",
-        "liquidity",
-        "order",
-    )
+    columns = ("at", "symbol", "side", "quantity", "price", "fee", "order")
     _show(rows, columns, "Trades", as_json=json_)
 
 
 def _show(rows: list[dict[str, Any]], columns: Sequence[str], title: str, *, as_json: bool) -> None:
     """Print amounts and ids in full for programs, shortened for people."""
-    if not as_json:
-        rows = [{name: _SHORT.get(name, _same)(value) for name, value in row.items()} for row in rows]
-    show(rows, columns, title, as_json=as_json)
+    show(rows if as_json else [_short(row) for row in rows], columns, title, as_json=as_json)
 
 
-def _same(value: Any) -> Any:
-    return value
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    short = row | {name: amount(row[name]) for name in _AMOUNTS if name in row}
+    for name, characters in (("order", 8), ("at", len("2024-01-31 12:00"))):
+        if name in row:
+            short[name] = row[name][:characters]
+    if "fee_currency" in row:
+        short["fee"] = f"{short['fee']} {row['fee_currency']}"
+    if row.get("reason"):
+        short["state"] = f"{row['state']}: {row['reason'].replace('_', ' ')}"
+    return short
 
 
-def _first_digits(identifier: str) -> str:
-    return identifier[:8]
-
-
-_SHORT: dict[str, Callable[[Any], Any]] = {
-    "order": _first_digits,
-    **dict.fromkeys(("average_price", "mark", "unrealised", "realised", "fees", "price", "fee"), amount),
-}
+_AMOUNTS = ("average_price", "mark", "unrealised", "realised", "fees", "price", "fee")

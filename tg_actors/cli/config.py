@@ -8,6 +8,7 @@ from tg_actors.cli.screen import AsJson, err, out, print_json
 
 app = typer.Typer(help="Desk configuration.", no_args_is_help=True)
 Desk = Annotated[str, typer.Argument(help="A desk file.")]
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DEFAULT_DESK = "configs/desks/laptop-paper.yaml"
 
 
@@ -37,10 +38,11 @@ def show(desk: Desk = DEFAULT_DESK, json_: AsJson = False) -> None:
 
 @app.command()
 def schema(json_: AsJson = False) -> None:
-    """Print the JSON schema of a desk file, for editors."""
+    """Print the JSON schema of a desk file, for editors: keys, types, limits, defaults, meanings."""
     from tg_actors.desk.config import DeskConfig
 
+    content = {"$schema": _DIALECT, **DeskConfig.model_json_schema()}
     if json_:
-        print_json(DeskConfig.model_json_schema())
+        print_json(content)
     else:
-        out.print_json(data=DeskConfig.model_json_schema())
+        out.print_json(data=content)

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM as a wish to stop: the first is noticed, the second interrupts at once."""
 
 import signal
-from typing import Any
+from typing import Any, Self
 
 
 class Interrupts:
@@ -11,7 +11,7 @@ class Interrupts:
         self.count = 0
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> "Interrupts":
+    def __enter__(self) -> Self:
         for number in (signal.SIGINT, signal.SIGTERM):
             self._before[number] = signal.signal(number, self._on_signal)
         return self

@@ -23,10 +23,14 @@ _HEALTH_STYLE = {"up": "green", "late": "yellow", "down": "red", "given up": "bo
 @contextmanager
 def live_view(console: Console) -> Iterator[Live]:
     """A view that redraws itself twice a second and stays on screen at the end."""
-    with Live(
-        Text("waiting for the first cycle …", style="dim"), console=console, refresh_per_second=2
-    ) as view:
-        yield view
+    waiting = Text("waiting for the first cycle …", style="dim")
+    try:
+        with Live(waiting, console=console, refresh_per_second=2) as view:
+            yield view
+    finally:
+        # Into a file the last picture ends without a line of its own, and an error would go on in it.
+        if not console.is_terminal:
+            console.line()
 
 
 def draw(status: "DeskStatus") -> RenderableType:
@@ -40,39 +44,48 @@ def draw(status: "DeskStatus") -> RenderableType:
 
 
 def _head(status: "DeskStatus") -> RenderableType:
-    grid = Table.grid(padding=(0, 3))
     change = float(status.equity) / float(status.equity_open) - 1 if float(status.equity_open) else 0.0
-    grid.add_row(
-        Text(f"{utc(status.at_ns)} UTC", style="bold"),
-        Text(status.trading_state, style=_STATE_STYLE.get(status.trading_state, "")),
-        Text(f"equity {status.equity} {status.reporting_currency} ({change:+.2%})"),
-        Text(f"orders {status.orders}  fills {status.fills}  denied {status.denied}"),
-        Text(f"cycle p50 {status.latency_ms_p50} ms  p99 {status.latency_ms_p99} ms", style="dim"),
+    money = Text.assemble(
+        (f"{utc(status.at_ns)} UTC", "bold"),
+        "   ",
+        (status.trading_state, _STATE_STYLE.get(status.trading_state, "")),
+        f"   equity {status.equity} {status.reporting_currency} ({change:+.2%})",
+    )
+    work = Text(
+        f"orders {status.orders}   fills {status.fills}   denied {status.denied}   "
+        f"cycle p50 {status.latency_ms_p50:.0f} ms, p99 {status.latency_ms_p99:.0f} ms",
+        style="dim",
     )
     if status.cycles_total is None:
-        return Group(
-            grid, Text(f"cycle {status.cycle + 1}, the market does not end: Ctrl-C stops", style="dim")
-        )
+        end = Text(f"cycle {status.cycle + 1}, the market does not end: Ctrl-C stops", style="dim")
+        return Group(money, work, end)
     bar = Table.grid(padding=(0, 2))
     bar.add_row(
-        ProgressBar(total=status.cycles_total, completed=status.cycle + 1, width=50),
+        ProgressBar(total=status.cycles_total, completed=status.cycle + 1, width=40),
         Text(f"cycle {status.cycle + 1} of {status.cycles_total}", style="dim"),
     )
-    return Group(grid, bar)
+    return Group(money, work, bar)
 
 
 def _agents(status: "DeskStatus") -> Table:
-    table = Table(header_style="bold", box=None, padding=(0, 2))
-    for column in ("actor", "health", "deaths", "weight", "last opinion", "answered in"):
-        table.add_column(column)
+    deaths = any(agent.deaths for agent in status.agents)
+    table = Table(header_style="bold", box=None, padding=(0, 1))
+    table.add_column("actor", no_wrap=True)
+    table.add_column("health", no_wrap=True)
+    if deaths:
+        table.add_column("deaths", justify="right", no_wrap=True)
+    table.add_column("weight", justify="right", no_wrap=True)
+    table.add_column("last opinion", ratio=1)
+    table.add_column("ms", justify="right", no_wrap=True)
     for agent in status.agents:
         table.add_row(
             agent.name,
             Text(agent.health, style=_HEALTH_STYLE.get(agent.health, "")),
-            str(agent.deaths) if agent.deaths else "",
+            *([str(agent.deaths)] if deaths else []),
             "" if agent.weight is None else f"{agent.weight:.2f}",
-            agent.opinion,
-            "" if agent.latency_ms is None else f"{agent.latency_ms} ms",
+            # How many instruments it speaks of is told by `tg agents list`, which has the room.
+            agent.opinion.partition(" (")[0],
+            "" if agent.latency_ms is None else f"{agent.latency_ms:.0f}",
         )
     return table
 

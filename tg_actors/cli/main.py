@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from tg_actors.cli import agents, backtest, books, config, control, db, decisions, doctor, run, status
+from tg_actors.cli import agents, backtest, books, config, control, db, decisions, doctor, report, run, status
+
+_EPILOG = (
+    "Exit codes: 0 done, 1 the world failed (disk, journal, Ray) or a check did, 2 something to put right in "
+    "the command or a file, 130 interrupted. An error is one sentence on stderr; --debug shows its trace. "
+    "Every listing has --json. TG_HOME names the folder of all journals."
+)
 
 app = typer.Typer(
     name="tg",
@@ -13,6 +19,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
+    epilog=_EPILOG,
 )
 
 
@@ -27,6 +34,7 @@ def _root(
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.add_typer(agents.app, name="agents")
+app.command("report")(report.report)
 app.command("positions")(books.positions)
 app.command("orders")(books.orders)
 app.command("trades")(books.trades)
@@ -42,21 +50,42 @@ app.add_typer(db.app, name="db")
 
 def main() -> None:
     """Run a command; a user's error is one sentence and exit code 2, an outside failure exit code 1."""
-    debug = "--debug" in sys.argv
     from tg_actors.domain.errors import OutsideError, UserError
 
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1
     try:
-        app()
+        sys.exit(app(arguments, prog_name="tg", standalone_mode=False))
+    except typer.TyperException as error:
+        _refuse(error, debug=debug)
     except UserError as error:
         _fail(error, 2, debug=debug)
     except OutsideError as error:
         _fail(error, 1, debug=debug)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("stopped\n")
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        _fail(OutsideError(_system(error), retryable=True), 1, debug=debug)
+
+
+def _system(error: OSError) -> str:
+    """A refusal of the operating system as a sentence, e.g. ``/data/latest: No space left on device``."""
+    return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part is not None)
+
+
+def _refuse(error: typer.TyperException, *, debug: bool) -> None:
+    """Say what is wrong with the words of a command line; without any there is only the help to show."""
+    if debug:
+        raise error
+    if sentence := " ".join(error.format_message().split()).rstrip("."):
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context is not None else ""
+        sys.stderr.write(f"tg: {sentence}{hint}\n")
+    sys.exit(error.exit_code)
 
 
 def _fail(error: Exception, code: int, *, debug: bool) -> None:

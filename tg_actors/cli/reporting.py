@@ -23,14 +23,28 @@ _METRICS = (
 )
 
 
-def print_report(report: "Report", session: dict[str, Any], *, as_json: bool) -> None:
+def print_report(
+    report: "Report", session: dict[str, Any] | None, *, as_json: bool, definitions: bool = False
+) -> None:
     """Print what the run achieved; ``session`` says how long this session took and why it ended."""
     if as_json:
-        print_json({**report.as_json(), **session})
+        print_json({**report.as_json(), **(session or {})})
         return
-    from tg_actors.portfolio.performance import DEFINITIONS
+    _head(report)
+    out.print(_metrics(report, definitions=definitions))
+    out.print(_agents(report))
+    out.print(f"  digest {report.digest}", highlight=False)
+    if session is not None:
+        cycles, seconds = session["cycles_session"], session["seconds"]
+        out.print(f"  this session: {cycles} cycles in {seconds:.1f} s, {session['why']}")
+    if not definitions:
+        out.print("  how each is computed: tg report --definitions", style="dim", highlight=False)
 
-    out.print(f"\n[bold]{report.run}[/bold]: {utc(report.first_ns)} to {utc(report.last_ns)} UTC")
+
+def _head(report: "Report") -> None:
+    when = f"{utc(report.first_ns)} to {utc(report.last_ns)} UTC" if report.cycles else "no cycle yet"
+    slippage = report.slippage_bps_mean
+    out.print(f"\n[bold]{report.run}[/bold]\n  {when}", highlight=False)
     out.print(
         f"  {report.cycles} cycles, {report.bars} bars, {report.orders} orders, {report.fills} fills, "
         f"trading state {report.trading_state}"
@@ -38,21 +52,23 @@ def print_report(report: "Report", session: dict[str, Any], *, as_json: bool) ->
     out.print(
         f"  equity {report.equity_open:.2f} -> [bold]{report.equity:.2f} {report.currency}[/bold], "
         f"fees {report.performance.fees:.2f} {report.currency}"
-        + ("" if report.slippage_bps_mean is None else f", mean slippage {report.slippage_bps_mean:.2f} bps")
+        + ("" if slippage is None else f", mean slippage {slippage:.2f} bps")
     )
+
+
+def _metrics(report: "Report", *, definitions: bool) -> Table:
+    from tg_actors.portfolio.performance import DEFINITIONS
+
     figures = report.performance.model_dump()
-    metrics = Table(header_style="bold", box=None, padding=(0, 2))
-    for column in ("metric", "value", "definition"):
-        metrics.add_column(column, overflow="fold")
+    table = Table(header_style="bold", box=None, padding=(0, 2))
+    table.add_column("metric", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    if definitions:
+        table.add_column("definition", overflow="fold")
     for name in _METRICS:
-        value = figures[name]
-        metrics.add_row(name, "undefined" if value is None else f"{value:.4f}", DEFINITIONS[name])
-    out.print(metrics)
-    out.print(_agents(report))
-    out.print(f"  digest {report.digest}", highlight=False)
-    out.print(
-        f"  this session: {session['cycles_session']} cycles in {session['seconds']:.1f} s, {session['why']}"
-    )
+        value = "undefined" if figures[name] is None else f"{figures[name]:.4f}"
+        table.add_row(name, value, *([DEFINITIONS[name]] if definitions else []))
+    return table
 
 
 def _agents(report: "Report") -> Table:
@@ -63,14 +79,9 @@ def _agents(report: "Report") -> Table:
         box=None,
         padding=(0, 2),
     )
-    for column in (
-        "agent",
-        f"pnl {report.currency}",
-        f"fees {report.currency}",
-        "trades",
-        "share of turnover",
-    ):
-        table.add_column(column)
+    table.add_column("agent", no_wrap=True)
+    for column in (f"pnl {report.currency}", f"fees {report.currency}", "trades", "share of turnover"):
+        table.add_column(column, justify="right")
     for agent in report.agents:
         table.add_row(
             agent.agent,

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,8 +17,10 @@ err = Console(stderr=True)
 #: Into a pipe a row is one line: what reads it is grep, not a person with a narrow screen.
 out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200)
 
-_NUMBER = re.compile(r"[-+]?[0-9][0-9.,]*%?")
-_SHORT_CHARS = 24
+_NUMBER = re.compile(r"(?:[-+]?[0-9][0-9.]*)?")
+_GAP = 2
+#: What is left for the columns that wrap, at least.
+_ROOM = 14
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 Run = Annotated[str | None, typer.Option("--run", help="Name of the run; the latest one if left out.")]
@@ -40,19 +41,37 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str, 
         out.print(f"{title}: none", style="dim")
         return
     table = Table(
-        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        title=title,
+        title_justify="left",
+        header_style="bold",
+        box=None,
+        padding=(0, _GAP, 0, 0),
+        pad_edge=False,
     )
     cells = [["" if row.get(name) is None else str(row[name]) for name in columns] for row in rows]
-    for name, column in zip(columns, zip(*cells, strict=True), strict=True):
-        right = all(_NUMBER.fullmatch(cell) for cell in column if cell) and any(column)
-        # Long text gives way on a narrow screen, names and numbers do not.
-        short = max(map(len, column)) <= _SHORT_CHARS
+    down = [(name, *column) for name, column in zip(columns, zip(*cells, strict=True), strict=True)]
+    widths = [max(map(len, column)) for column in down]
+    whole = _whole(widths)
+    for k, (name, *column) in enumerate(down):
+        right = all(_NUMBER.fullmatch(cell) for cell in column)
         table.add_column(
-            name.replace("_", " "), justify="right" if right else "left", no_wrap=short, overflow="fold"
+            name.replace("_", " "), justify="right" if right else "left", no_wrap=k in whole, overflow="fold"
         )
     for texts in cells:
         table.add_row(*map(escape, texts))
     out.print(table)
+
+
+def _whole(widths: Sequence[int]) -> set[int]:
+    """Columns that are shown in one piece: the narrow ones first, while the others keep some room."""
+    whole: set[int] = set()
+    left = out.width
+    for k in sorted(range(len(widths)), key=widths.__getitem__):
+        left -= widths[k] + _GAP
+        if left < (_ROOM if len(whole) + 1 < len(widths) else -_GAP):
+            break
+        whole.add(k)
+    return whole
 
 
 def two_digits(value: float | None) -> str | None:
@@ -61,8 +80,15 @@ def two_digits(value: float | None) -> str | None:
 
 
 def amount(text: str | None) -> str | None:
-    """Money or a price as a person reads it: eight significant digits at most; ``--json`` has them all."""
-    return None if text is None else f"{float(text):.8g}" if "e" not in f"{float(text):.8g}" else text
+    """Money or a price with six significant digits, as a person reads it; ``--json`` has them all."""
+    if text is None:
+        return None
+    whole, _, fraction = text.partition(".")
+    kept = 6 - len(whole.lstrip("-0"))
+    if kept <= 0 or not fraction:
+        return whole
+    zeros = len(fraction) - len(fraction.lstrip("0")) if whole.lstrip("-") == "0" else 0
+    return f"{whole}.{fraction[: zeros + kept]}".rstrip("0").rstrip(".")
 
 
 def utc(at_ns: int) -> str:

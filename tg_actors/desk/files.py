@@ -154,9 +154,8 @@ def _keys(content: Any, place: Iterable[int | str], *, missing: bool) -> list[st
     """The keys as they stand in the file; pydantic also names the branch of a union that it tried."""
     parts, keys, value = list(place), [], content
     for k, part in enumerate(parts):
-        if isinstance(value, Mapping) and part in value:
-            value = value[part]
-        elif isinstance(value, list) and isinstance(part, int):
+        inside = part in value if isinstance(value, Mapping) else isinstance(value, list)
+        if inside:
             value = value[part]
         elif not (missing and k == len(parts) - 1 and isinstance(value, Mapping)):
             continue

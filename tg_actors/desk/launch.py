@@ -1,5 +1,7 @@
 """Spawn a desk on a running Ray cluster: every actor at once, then the coordinator."""
 
+from dataclasses import dataclass
+
 from tg_actors.desk.actor import CoordinatorActor
 from tg_actors.desk.config import SupervisionConfig
 from tg_actors.desk.crew import Crew, Station, man
@@ -45,8 +47,19 @@ def crew_of(plan: DeskPlan, supervision: SupervisionConfig) -> Crew:
     )
 
 
-def launch(plan: DeskPlan, crew: Crew, coordinator: type[CoordinatorActor] = CoordinatorActor) -> Handle:
-    """Spawn everybody in parallel and return the coordinator; it answers once all of them do."""
-    for station in crew.stations:
-        man(station)
-    return spawn(coordinator, "CoordinatorActor", plan, crew, concurrency=_COORDINATOR_CALLS)
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A spawned desk. Ray ends an actor with the last handle of its creator: hold this while it trades."""
+
+    coordinator: Handle
+    crew: tuple[Handle, ...]
+
+
+def launch(plan: DeskPlan, crew: Crew, coordinator: type[CoordinatorActor] = CoordinatorActor) -> Launched:
+    """Spawn everybody in parallel; the coordinator answers once all of them do.
+
+    The crew belongs to this process, not to the coordinator, whose death would end it.
+    """
+    handles = tuple(man(station) for station in crew.stations)
+    chief = spawn(coordinator, "CoordinatorActor", plan, crew, concurrency=_COORDINATOR_CALLS)
+    return Launched(chief, handles)

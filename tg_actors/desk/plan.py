@@ -28,7 +28,6 @@ from tg_actors.portfolio.books import check_convertible
 from tg_actors.risk.limits import RiskSpec
 from tg_actors.technical.spec import TechnicalAgentSpec
 
-
 #: What the names of backtests start with, and no desk's does.
 BACKTEST = "backtest-"
 

@@ -217,6 +217,11 @@ class RemoteExecution(RemoteActor):
         if not decision.judgement.approved:
             return ExecutionReport()
         report: ExecutionReport = self.ask(lambda: self.handle.execute.remote(decision))
+        while report.unsettled:
+            # It died after it had settled this cycle: the new process must look at the market first.
+            self._on_death(self.name)
+            self.ask(lambda: self.handle.settle.remote(self._market.reference))
+            report = self.ask(lambda: self.handle.execute.remote(decision))
         return report
 
     def flatten(self, snapshot: MarketSnapshot) -> ExecutionReport:

@@ -3,9 +3,10 @@
 import time
 from typing import Any
 
+from tg_actors.desk.launch import Launched
 from tg_actors.desk.status import DeskStatus
 from tg_actors.domain.errors import OutsideError
-from tg_actors.runtime.actors import DEATHS, Handle, get
+from tg_actors.runtime.actors import DEATHS, get
 
 #: A coordinator that is not back after this long will not come back.
 _COME_BACK_S_MAX = 180.0
@@ -14,8 +15,9 @@ _COME_BACK_S_MAX = 180.0
 class Session:
     """Drives a coordinator that may die: its ``trade`` is then asked for again, and resumes."""
 
-    def __init__(self, coordinator: Handle, cycles_max: int | None) -> None:
-        self._coordinator = coordinator
+    def __init__(self, desk: Launched, cycles_max: int | None) -> None:
+        self._desk = desk
+        self._coordinator = desk.coordinator
         self._cycles_max = cycles_max
         self._trading: Any = None
         self._asking: Any = None

@@ -91,7 +91,12 @@ class Executor:
         return self._last
 
     def execute(self, decision: Decision) -> ExecutionReport:
-        """Permit and send what risk approved. Idempotent by intent id."""
+        """Permit and send what risk approved. Idempotent by intent id.
+
+        An executor that has not settled the decision's cycle says so instead of denying everything.
+        """
+        if self._last is None or self._last.cycle != decision.cycle:
+            return ExecutionReport(unsettled=True)
         intents = [self._tied(intent) for intent in decision.judgement.approved]
         # A decision that comes late is judged by what is known now, not by what it saw.
         now_ns = decision.at_ns if self._last is None else max(decision.at_ns, self._last.account.at_ns)

@@ -21,10 +21,15 @@ _NS = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class ExecutionReport:
-    """What became of a set of intents: client ids permitted now, refusals of the permit."""
+    """What became of a set of intents: client ids permitted now, refusals of the permit.
+
+    ``unsettled`` says that nothing was tried: the executor has just started and must settle the
+    cycle before it knows a price.
+    """
 
     permitted: tuple[str, ...] = ()
     denied: tuple[Denied, ...] = ()
+    unsettled: bool = False
 
 
 class Sender:

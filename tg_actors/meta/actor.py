@@ -4,6 +4,7 @@ import ray
 
 from tg_actors.domain.decisions import Targets
 from tg_actors.meta.ensemble import CombineRequest, EqualWeightEnsemble, MetaSpec
+from tg_actors.runtime.actors import Watchdog
 
 
 class MetaActor:
@@ -11,15 +12,12 @@ class MetaActor:
 
     def __init__(self, spec: MetaSpec) -> None:
         self._ensemble = EqualWeightEnsemble(spec.agents, spec.config)
+        Watchdog()
 
     @ray.method
     def combine(self, request: CombineRequest) -> Targets:
         """Turn opinions into target exposures; the same request gives the same answer."""
         return self._ensemble.combine(request)
-
-    @ray.method
-    def recall(self, weights: dict[str, float] | None) -> None:
-        """Take back the journaled weights; equal weights follow from who is heard and need none."""
 
     def __repr__(self) -> str:
         return "MetaActor"

@@ -7,6 +7,7 @@ import ray
 from tg_actors.domain.decisions import DenialCode, Judgement, RiskState
 from tg_actors.risk.judge import JudgeRequest, RiskCore, deny_all
 from tg_actors.risk.limits import RiskSpec
+from tg_actors.runtime.actors import Watchdog
 
 
 class RiskActor:
@@ -15,6 +16,7 @@ class RiskActor:
     def __init__(self, spec: RiskSpec) -> None:
         self._core = RiskCore(spec.limits, spec.instruments, spec.desk, spec.account, spec.bar_ns)
         self._recalled = False
+        Watchdog()
 
     @ray.method
     def judge(self, request: JudgeRequest) -> Judgement:

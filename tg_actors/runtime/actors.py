@@ -122,14 +122,16 @@ class Watchdog:
     """End this process when its parent is gone: an actor must not outlive its node's raylet.
 
     Raylets that are killed leave their actors running (measured: for more than 100 s); such an
-    orphan would go on trading beside its replacement.
+    orphan would go on trading beside its replacement. Outside Ray there is no node to lose and
+    nothing is watched.
     """
 
     def __init__(self, every_s: float = 1.0, also: Callable[[], str | None] = lambda: None) -> None:
         self._parent = os.getppid()
         self._every_s = every_s
         self._also = also
-        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+        if ray.is_initialized():
+            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def _watch(self) -> None:
         while True:

@@ -3,6 +3,7 @@
 import ray
 
 from tg_actors.domain.blocks import F64, MarketSnapshot, Opinions
+from tg_actors.runtime.actors import Watchdog
 from tg_actors.technical.agent import TechnicalAgent
 from tg_actors.technical.spec import TechnicalAgentSpec
 
@@ -13,6 +14,7 @@ class TechnicalActor:
     def __init__(self, spec: TechnicalAgentSpec) -> None:
         self._name = spec.spec.name
         self._agent = TechnicalAgent(spec.spec, spec.n)
+        Watchdog()
 
     def __repr__(self) -> str:
         return f"TechnicalActor:{self._name}"
