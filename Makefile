@@ -10,7 +10,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint bench clean FORCE
+.PHONY: help run test lint bench chaos clean FORCE
 
 # Ray starts a Python per actor; without compiled files every one of them imports several times slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -45,6 +45,10 @@ bench: $(VENV)/.installed-run
 	    $(PY) $$script $(ARGS) > $$result.part; \
 	    mv $$result.part $$result; \
 	done
+
+# The long version of the deaths that CI sees: everybody once, then as many random ones as asked for.
+chaos: $(VENV)/.installed-dev
+	TG_CHAOS_DEATHS=$(or $(DEATHS),40) $(PY) -m pytest tests/integration/test_desk_on_ray.py tests/integration/test_desk_killed.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,6 +1,8 @@
 """Latency from the question for a snapshot to the last permit on Ray, beside a bare fan-out of that shape."""
 
 import argparse
+import sys
+from contextlib import redirect_stdout
 
 from benchmarks.ground import machine, show
 from tg_actors.runtime.cluster import require_token
@@ -16,7 +18,9 @@ def main() -> None:
     require_token()
     from benchmarks.fan_out import measure  # noqa: PLC0415 - Ray must not be imported before its token
 
-    show("cycle", before, measure(args.rate, args.cycles))
+    with redirect_stdout(sys.stderr):  # Ray prints warnings of its own; ours is one JSON object
+        figures = measure(args.rate, args.cycles)
+    show("cycle", before, figures)
 
 
 if __name__ == "__main__":

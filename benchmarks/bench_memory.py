@@ -2,6 +2,8 @@
 
 import argparse
 import re
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ def main() -> None:
     args = parser.parse_args()
     before = machine()
     figures = {"warm_up_cycles": args.warm_up, "cycles": args.cycles}
-    with private_home() as home:
+    # Ray prints warnings of its own; ours is one JSON object.
+    with private_home() as home, redirect_stdout(sys.stderr):
         inline = _inline(home / "inline", args.warm_up, args.cycles)
         on_ray = _on_ray(home / "ray", args.warm_up, args.cycles)
     show("memory", before, {**figures, "inline": inline, "ray": on_ray})

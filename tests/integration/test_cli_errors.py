@@ -81,9 +81,9 @@ def backtest(tg: Tg, *arguments: str | Path) -> Answer:
             "cooldown_bar",
             ("unknown key 'risk.cooldown_bar'", "did you mean 'cooldown_bars'?"),
         ),
-        ("seed: 7", "seed: 7, sed: 8", ("unknown key 'market.source.sed'", "did you mean 'seed'?")),
+        ("seed: 24", "seed: 24, sed: 8", ("unknown key 'market.source.sed'", "did you mean 'seed'?")),
         ('"0.01"', '"1%"', ("risk.risk_per_trade_frac", "valid decimal", "'1%'")),
-        ("seed: 7", "seed: seven", ("market.source.seed", "valid integer", "'seven'")),
+        ("seed: 24", "seed: seven", ("market.source.seed", "valid integer", "'seven'")),
         ("speed: 3600", "speed: fast", ("pace.speed", "'fast'")),
         (
             "kind: simulated",

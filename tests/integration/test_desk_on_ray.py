@@ -1,5 +1,6 @@
 """The desk as actors: the same bytes as inline, whoever dies, and readable from outside."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -32,9 +33,15 @@ from tg_actors.journal.verify import verify
 from tg_actors.runtime.actors import Handle, look_up
 from tg_actors.runtime.clock import wall_ns
 
-pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("local_ray"), pytest.mark.timeout(600)]
-
 CYCLES = 160
+#: Deaths of random actors after everybody has died once; `make chaos` asks for many.
+MORE_DEATHS = int(os.environ.get("TG_CHAOS_DEATHS", "2"))
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.usefixtures("local_ray"),
+    pytest.mark.timeout(600 + 30 * MORE_DEATHS),
+]
 T = TypeVar("T")
 
 
@@ -100,11 +107,13 @@ def test_every_actor_dies_once_and_the_journal_is_that_of_an_undisturbed_inline_
     plan, config = lively_plan(tmp_path)
     desk = Desk(plan, mortal(crew_of(plan, config.supervision)))
     desks.append(desk)
-    session = desk.session(CYCLES)
+    cycles = CYCLES + 12 * MORE_DEATHS
+    session = desk.session(cycles)
 
     assert set(desk.names) <= set(ray.util.list_named_actors())
     session.start()
-    order = np.random.default_rng(3).permutation(desk.names).tolist()
+    rng = np.random.default_rng(3)
+    order = [*rng.permutation(desk.names).tolist(), *rng.choice(desk.names, MORE_DEATHS).tolist()]
     with JournalReader.read_only(plan.journal) as journal:
         for nth, name in enumerate(order):
             # Each dies in the middle of the work, some cycles after the one before.
@@ -118,7 +127,7 @@ def test_every_actor_dies_once_and_the_journal_is_that_of_an_undisturbed_inline_
         assert len(fills) > 20
         assert verify(journal).ok
         assert_books_whole(plan, journal)
-        assert digest(journal) == inline_digest(plan, CYCLES)
+        assert digest(journal) == inline_digest(plan, cycles)
 
 
 def test_a_paced_desk_goes_on_without_a_dead_agent_and_obeys_people(

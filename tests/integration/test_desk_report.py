@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from tests.desk_words import SYMBOLS, Desk, Scene, flipping, simulated
+from tests.desk_words import SYMBOLS, Desk, Scene, flipping, simulated, ticking_clock
 from tg_actors.desk.history import explain, last_marks, open_positions, opinions_of
 from tg_actors.desk.report import Report, make_report
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.money import ZERO
+from tg_actors.journal.repository import Journal
 
 CYCLES = 120
 SCENE = Scene(
@@ -40,7 +40,8 @@ def fills(desk: Desk) -> pd.DataFrame:
         table[column] = table[column].astype(float)
     mids = {r.snapshot.cycle: dict(zip(SYMBOLS, r.snapshot.mid.tolist(), strict=True)) for r in desk.reports}
     table["rate"] = [
-        mids[row.cycle]["BTC/USDT"] if row.symbol.endswith("/BTC") else 1.0 for row in table.itertuples()
+        mids[cycle]["BTC/USDT"] if str(symbol).endswith("/BTC") else 1.0
+        for cycle, symbol in zip(table["cycle"], table["symbol"], strict=True)
     ]
     table["signed"] = table.quantity.where(table.side == "buy", -table.quantity)
     return table
@@ -88,9 +89,8 @@ def test_return_and_drawdown(report: Report, curve: "pd.Series[float]") -> None:
 
 def test_the_sharpe_ratio_is_of_daily_closes(report: Report, curve: "pd.Series[float]") -> None:
     """A mark at midnight closes the day that ends there."""
-    closes = curve.groupby((curve.index - pd.Timedelta(1, "ns")).floor("D")).last()
-    values = np.concatenate(([curve.iloc[0]], closes.to_numpy()))
-    returns = pd.Series(values).pct_change().dropna()
+    days = (pd.DatetimeIndex(curve.index) - pd.Timedelta(1, "ns")).floor("D")
+    returns = curve.groupby(days).last().pct_change().dropna()
     assert report.performance.sharpe_daily_365 == pytest.approx(returns.mean() / returns.std() * 365**0.5)
 
 
@@ -136,9 +136,6 @@ def test_opinions_of_an_agent(desk: Desk) -> None:
 
 
 def test_a_journal_of_no_run_has_no_report(tmp_path: Path) -> None:
-    from tests.desk_words import ticking_clock
-    from tg_actors.journal.repository import Journal
-
     with (
         Journal.open(tmp_path / "x", clock_ns=ticking_clock()) as journal,
         pytest.raises(UserError, match="no run yet"),

@@ -27,10 +27,10 @@ from tests.faulty_venue import Fate, FaultyVenue, QuietVenue
 from tg_actors.desk.plan import DeskPlan
 from tg_actors.desk.ports import Execution, Market, Risk
 from tg_actors.domain.blocks import MarketSnapshot
-from tg_actors.domain.decisions import Account, Decision, DenialCode, Settlement
-from tg_actors.domain.orders import Leg, OrderState, TradingState
-from tg_actors.execution.sender import ExecutionReport
+from tg_actors.domain.decisions import Account, DenialCode, Judgement, Settlement
+from tg_actors.domain.orders import Intent, Leg, OrderState, TradingState
 from tg_actors.risk.actor import RiskActor
+from tg_actors.risk.judge import JudgeRequest
 
 
 class EditedAccount:
@@ -48,21 +48,18 @@ class EditedAccount:
         return lambda: settlement.model_copy(update={"account": account})
 
 
-class SlowLine:
-    """Delivers decisions to the executor some cycles late."""
+class EditedIntents:
+    """A risk room that hands on its intents with a defect: the permit must hold even when risk is wrong."""
 
-    def __init__(self, inner: Execution, cycles: int) -> None:
+    def __init__(self, inner: Risk, edit: Callable[[Intent], Mapping[str, Any]]) -> None:
         self._inner = inner
-        self._cycles = cycles
-        self._waiting: list[Decision] = []
-        self.begin_settle = inner.begin_settle
-        self.flatten = inner.flatten
+        self._edit = edit
+        self.rearm = inner.rearm
 
-    def execute(self, decision: Decision) -> ExecutionReport:
-        self._waiting.append(decision)
-        if len(self._waiting) <= self._cycles:
-            return ExecutionReport()
-        return self._inner.execute(self._waiting.pop(0))
+    def judge(self, request: JudgeRequest) -> Judgement:
+        judgement = self._inner.judge(request)
+        edited = tuple(intent.model_copy(update=dict(self._edit(intent))) for intent in judgement.approved)
+        return judgement.model_copy(update={"approved": edited})
 
 
 class BlindMarket:
@@ -159,9 +156,15 @@ CASES: dict[DenialCode, Scene] = {
         paths=FALL,
         risk={"drawdown_frac_max": Decimal("0.005"), **WIDE},
     ),
-    DenialCode.INTENT_EXPIRED: Scene(script=BUY, execution=lambda inner: SlowLine(inner, 2)),
+    DenialCode.INTENT_EXPIRED: Scene(
+        script=BUY,
+        judge=lambda _, risk: EditedIntents(risk, lambda i: {"valid_until_ns": i.decided_at_ns - 1}),
+    ),
     DenialCode.PRICE_OUTSIDE_BAND: Scene(
-        script=BUY, paths=_xrp(0.5, 0.53), execution=lambda inner: SlowLine(inner, 1)
+        script=BUY,
+        judge=lambda _, risk: EditedIntents(
+            risk, lambda i: {"reference_price": i.reference_price * Decimal("1.06")}
+        ),
     ),
     DenialCode.RISK_UNAVAILABLE: Scene(script=BUY, judge=_unrecalled),
 }

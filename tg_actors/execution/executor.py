@@ -98,9 +98,7 @@ class Executor:
         if self._last is None or self._last.cycle != decision.cycle:
             return ExecutionReport(unsettled=True)
         intents = [self._tied(intent) for intent in decision.judgement.approved]
-        # A decision that comes late is judged by what is known now, not by what it saw.
-        now_ns = decision.at_ns if self._last is None else max(decision.at_ns, self._last.account.at_ns)
-        return self._sender.send(intents, now_ns, decision.cycle)
+        return self._sender.send(intents, decision.at_ns, decision.cycle)
 
     def flatten(self, snapshot: MarketSnapshot) -> ExecutionReport:
         """Cancel every live entry and close every position at market, where a fresh price exists."""
