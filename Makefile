@@ -21,6 +21,7 @@ help:
 	@echo 'make run     install once, then start the default desk (paper money)   ARGS="--cycles 100"'
 	@echo 'make test    install the development tools once, then run all checks   ARGS="-k money"'
 	@echo 'make lint    only the static checks: format, lint, types, imports'
+	@echo 'make chaos   kill the actors of running desks, DEATHS=40 random ones after everybody once'
 	@echo 'make bench   measure latency and throughput into benchmarks/results/'
 	@echo 'make clean   remove the virtual environment and all caches, never a journal'
 

@@ -1,13 +1,14 @@
 """``tg run``: start a desk on Ray and trade."""
 
-import signal
+import logging
 import time
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tg_actors.cli.config import DEFAULT_DESK
+from tg_actors.cli.interrupts import Interrupts
 from tg_actors.cli.live import draw, live_view
 from tg_actors.cli.options import Cycles, Data, Desk, From, Instruments, Market, Name, Seed, Timeframe, To
 from tg_actors.cli.screen import AsJson, err
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tg_actors.runtime.cluster import Cluster
     from tg_actors.runtime.home import RunFolder
 
+_log = logging.getLogger(__name__)
 _POLL_S = 0.5
 #: Starting all actors on a busy laptop; more than that is a failure.
 _START_S_MAX = 180.0
@@ -53,9 +55,11 @@ def run(
         log_to(planned.folder.logs)
         journal, before = open_journal(planned)
         journal.close()
+        _log.info("start on the journal's cycle %d", before)
         if before:
             err.print(f"resuming {planned.folder.name} after {before} cycles")
         why, seconds = _trade(planned, cycles, address, dashboard=dashboard, quiet=json_)
+        _log.info("end of the session after %.1f s: %s", seconds, why)
         _report(planned, why, seconds, before, as_json=json_)
 
 
@@ -85,7 +89,8 @@ def _trade(
 def _tell(joined: "Cluster", folder: "RunFolder") -> None:
     """Say where things are."""
     if joined.dashboard_url:
-        err.print(f"Ray dashboard: {joined.dashboard_url} (it asks for the token in {joined.token_path})")
+        err.print(f"Ray dashboard: {joined.dashboard_url}", highlight=False)
+        err.print(f"  (it asks for the token in {joined.token_path})", highlight=False)
     err.print(
         f"list the actors: RAY_AUTH_MODE=token ray list actors --address {joined.address}", highlight=False
     )
@@ -94,8 +99,7 @@ def _tell(joined: "Cluster", folder: "RunFolder") -> None:
 
 def _follow(session: "Session", *, quiet: bool) -> str:
     """Show the desk until it stops; the first Ctrl-C stops it cleanly, the second at once."""
-    presses = _Presses()
-    with presses, nullcontext() if quiet else live_view(err) as view:
+    with Interrupts() as presses, nullcontext() if quiet else live_view(err) as view:
         asked = False
         while (why := session.wait(_POLL_S)) is None:
             if presses.count and not asked:
@@ -108,27 +112,6 @@ def _follow(session: "Session", *, quiet: bool) -> str:
             if view is not None and status is not None:
                 view.update(draw(status))
         return why
-
-
-class _Presses:
-    """Counts Ctrl-C and SIGTERM; from the second on they interrupt."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._on_signal)
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _on_signal(self, _: int, __: object) -> None:
-        self.count += 1
-        if self.count > 1:
-            raise KeyboardInterrupt
 
 
 def _report(planned: "PlannedRun", why: str, seconds: float, cycles_before: int, *, as_json: bool) -> None:
