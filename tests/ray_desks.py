@@ -32,8 +32,14 @@ def lively_plan(folder: Path, speed: str = "max", seed: int = 11) -> tuple[DeskP
     folder.mkdir(parents=True, exist_ok=True)
     flags = Flags(instruments=INSTRUMENTS, seed=seed, speed=speed)
     config = flagged(load_desk("configs/desks/laptop-paper.yaml"), flags)
-    lively = {"confidence_frac_min": Decimal("0.1"), "cooldown_bars": 0, "rebalance_band_frac": Decimal("0.1")}
-    risk = config.risk.model_copy(update=lively | {"trades_per_day_max": 500, "take_atr_multiple": Decimal(2)})
+    lively = {
+        "confidence_frac_min": Decimal("0.1"),
+        "cooldown_bars": 0,
+        "rebalance_band_frac": Decimal("0.1"),
+        "trades_per_day_max": 500,
+        "take_atr_multiple": Decimal(2),
+    }
+    risk = config.risk.model_copy(update=lively)
     config = config.model_copy(update={"risk": risk})
     spec, feed = plan_market(config)
     plan = make_plan(config, spec, feed, folder, str(folder / "journal.sqlite"), durable=True)

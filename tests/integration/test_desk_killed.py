@@ -24,7 +24,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 CYCLES = 400
 #: Coordinator, market, meta, risk, executor and four agents.
 ACTORS = 9
-MARKET = ["--market", "simulated", "--seed", "5", "--instruments", "BTC/USDT,ETH/USDT,SOL/USDT,XRP/USDT,XRP/BTC"]
+INSTRUMENTS = "BTC/USDT,ETH/USDT,SOL/USDT,XRP/USDT,XRP/BTC"
+MARKET = ["--market", "simulated", "--seed", "5", "--instruments", INSTRUMENTS]
 TG = [sys.executable, "-m", "tg_actors.cli.main"]
 
 

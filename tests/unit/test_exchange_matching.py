@@ -1,78 +1,11 @@
 """Every order type against bars small enough to work out by hand."""
 
-from decimal import Decimal
-from typing import Any
-
-import numpy as np
 import pytest
 
-from tg_actors.domain.instruments import Instrument, Side
-from tg_actors.domain.orders import Fill, Liquidity, OrderSpec, OrderState, OrderType, TimeInForce
-from tg_actors.exchange.config import ExchangeConfig, FeeRates, SlippageModel
-from tg_actors.exchange.orders import Accepted, Bracket, EndReason
-from tg_actors.exchange.path import MarketStep
-from tg_actors.exchange.practice import PracticeExchange, StepReport
-
-D = Decimal
-BAR_NS = 3_000
-BTC = Instrument(
-    symbol="BTC/USDT", tick=D("0.01"), lot=D("0.001"), quantity_min=D("0.001"), notional_min=D(5)
-)
-PRICES = ("limit_price", "stop_price", "trail_frac", "quantity")
-
-
-def config(
-    maker: str = "0", taker: str = "0", base: str = "0", impact: str = "0", volume: str = "1"
-) -> ExchangeConfig:
-    return ExchangeConfig(
-        fees=FeeRates(maker_frac=D(maker), taker_frac=D(taker)),
-        slippage=SlippageModel(base_bps=D(base), impact_bps=D(impact)),
-        volume_frac_max=D(volume),
-    )
-
-
-class Market:
-    """One instrument and a script of bars; every order must be accepted."""
-
-    def __init__(self, costs: ExchangeConfig | None = None, usdt: str = "10000", btc: str = "10") -> None:
-        balances = {"USDT": D(usdt), "BTC": D(btc)}
-        self.exchange = PracticeExchange([BTC], costs or config(), balances, "acc")
-        self.cycle = 0
-        self.bar("100 100 100 100")
-
-    def order(self, name: str, side: Side, order_type: OrderType, **fields: Any) -> None:
-        bracket = fields.pop("bracket", None)
-        for key in fields.keys() & set(PRICES):
-            fields[key] = D(fields[key])
-        spec = OrderSpec(symbol="BTC/USDT", side=side, order_type=order_type, **{"quantity": D(1), **fields})
-        answer = self.exchange.submit(name, spec, self.cycle * BAR_NS, bracket)
-        assert isinstance(answer, Accepted), answer
-
-    def bar(self, ohlc: str, volume: float = 100.0, spread: float = 0.0, trades: bool = True) -> StepReport:
-        row = np.array([[*map(float, ohlc.split()), volume]])
-        half, close = spread / 2, row[:, 3]
-        self.cycle += 1
-        return self.exchange.advance(
-            MarketStep(
-                self.cycle,
-                self.cycle * BAR_NS,
-                BAR_NS,
-                ("BTC/USDT",),
-                row,
-                close - half,
-                close + half,
-                np.array([trades]),
-            )
-        )
-
-    def state(self, name: str) -> tuple[OrderState, str]:
-        order = self.exchange.look_up(name)
-        assert order is not None
-        return order.state, order.reason
-
-
-def brief(fills: tuple[Fill, ...]) -> list[tuple[str, str, str]]:
-    return [(fill.client_order_id, f"{fill.quantity.normalize():f}", f"{fill.price:.2f}") for fill in fills]
+from tests.exchange_words import BAR_NS, D, Market, brief, config
+from tg_actors.domain.instruments import Side
+from tg_actors.domain.orders import Liquidity, OrderSpec, OrderState, OrderType, TimeInForce
+from tg_actors.exchange.orders import Accepted, EndReason
 
 
 def test_market_order_fills_at_the_next_open() -> None:
@@ -319,64 +252,6 @@ def test_market_buy_is_cut_to_what_the_gap_leaves_payable() -> None:
     assert brief(report.fills) == [("m", "0.915", "110.00")]
     assert report.closed == (("m", OrderState.CANCELED, EndReason.INSUFFICIENT_FUNDS),)
     assert market.exchange.balances()["USDT"] == D("101") - D("0.915") * 110 - D("0.26169000")
-
-
-BRACKET = Bracket(
-    stop_price=D(95), take_price=D(110), stop_client_order_id="e-stop", take_client_order_id="e-take"
-)
-
-
-def test_bracket_children_live_from_the_fill_on_within_the_same_bar() -> None:
-    market = Market(btc="0")
-    market.order("e", Side.BUY, OrderType.LIMIT, limit_price="98", bracket=BRACKET)
-    assert market.exchange.look_up("e-stop") is None
-    # Rising bar: down through 98 to 94 (entry, then stop at 95); the high 111 comes too late.
-    report = market.bar("100 111 94 105")
-    assert brief(report.fills) == [("e", "1", "98.00"), ("e-stop", "1", "95.00")]
-    assert report.opened == ("e-stop", "e-take")
-    assert market.state("e-take") == (OrderState.CANCELED, EndReason.OCO_SIBLING_FILLED)
-    assert market.exchange.open_orders() == ()
-
-
-def test_bracket_children_grow_with_partial_entries_and_a_triggered_exit_ends_the_entry() -> None:
-    market = Market(config(volume="0.1"), btc="0")
-    market.order("e", Side.BUY, OrderType.MARKET, quantity="3", bracket=BRACKET)
-    market.bar("100 100 100 100", volume=10)
-    market.bar("101 101 101 101", volume=10)
-    take = market.exchange.look_up("e-take")
-    assert take is not None
-    assert (take.quantity, take.spec.quantity) == (D(2), D(2))
-    # The entry takes all of this bar's volume at the open, so the triggered take sells at the next.
-    report = market.bar("102 112 102 112", volume=5)
-    assert brief(report.fills) == [("e", "0.5", "102.00")]
-    assert report.closed == (("e", OrderState.CANCELED, EndReason.BRACKET_CLOSED),)
-    assert brief(market.bar("111 111 111 111").fills) == [("e-take", "2.5", "111.00")]
-    assert market.exchange.balances()["BTC"] == D(0)
-
-
-def test_exit_of_a_partial_entry_cancels_the_rest_of_it() -> None:
-    market = Market(config(volume="0.1"), btc="0")
-    market.order("e", Side.BUY, OrderType.LIMIT, limit_price="98", quantity="3", bracket=BRACKET)
-    market.bar("100 100 97 97", volume=10)
-    report = market.bar("99 111 98.5 111", volume=100)
-    assert brief(report.fills) == [("e-take", "1", "110.00")]
-    assert market.state("e") == (OrderState.CANCELED, EndReason.BRACKET_CLOSED)
-    assert market.exchange.open_orders() == ()
-
-
-def test_entry_ends_when_its_position_is_sold_by_another_order() -> None:
-    market = Market(config(volume="0.1"), btc="0")
-    market.order("e", Side.BUY, OrderType.LIMIT, limit_price="98", quantity="3", bracket=BRACKET)
-    market.bar("100 100 97 97", volume=10)
-    market.order("out", Side.SELL, OrderType.MARKET, reduce_only=True)
-    report = market.bar("99 99 97 97", volume=10)
-    assert brief(report.fills) == [("out", "1", "99.00")]
-    assert [(ended.client_order_id, ended.reason) for ended in report.closed] == [
-        ("out", EndReason.FILLED),
-        ("e-stop", EndReason.NOTHING_TO_REDUCE),
-        ("e", EndReason.BRACKET_CLOSED),
-        ("e-take", EndReason.NOTHING_TO_REDUCE),
-    ]
 
 
 def test_partly_filled_order_goes_on_holding_for_the_rest() -> None:

@@ -25,7 +25,7 @@ def live_view(console: Console) -> Iterator[Live]:
     """A view that redraws itself twice a second and stays on screen at the end."""
     waiting = Text("waiting for the first cycle …", style="dim")
     try:
-        with Live(waiting, console=console, refresh_per_second=2) as view:
+        with Live(waiting, console=console, refresh_per_second=2, redirect_stdout=False) as view:
             yield view
     finally:
         # Into a file the last picture ends without a line of its own, and an error would go on in it.

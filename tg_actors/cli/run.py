@@ -2,7 +2,7 @@
 
 import logging
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -70,7 +70,13 @@ def _trade(
     from tg_actors.runtime.cluster import ClusterSpec, cluster
 
     spec = ClusterSpec(f"triplegain-{planned.folder.name}", address, dashboard)
-    with err.status("starting Ray (about ten seconds) …") as status, cluster(spec, status.update) as joined:
+    with (
+        planned.folder.logs.open("a", encoding="utf-8") as log,
+        # Ray prints warnings to stdout whatever it is told; what programs read must stay clean.
+        redirect_stdout(log),
+        err.status("starting Ray (about ten seconds) …") as status,
+        cluster(spec, status.update) as joined,
+    ):
         from tg_actors.desk.launch import crew_of, launch
         from tg_actors.desk.session import Session
 

@@ -16,6 +16,8 @@ from tg_actors.domain.orders import TradingState
 from tg_actors.journal.repository import Journal, Transaction
 
 ROLE = "coordinator"
+#: A person has re-armed the breakers: payload is what the risk room remembers since.
+REARMED = "BreakersRearmed"
 #: Who is named in the control row when a breaker, not a person, changed the trading state.
 BREAKER = "risk"
 #: A breaker only tightens: it never loosens what a person or the executor has demanded.
@@ -38,24 +40,24 @@ class Handlers:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the journal remembers of the last decided cycle."""
+    """What the journal remembers: the last decided cycle, and breakers that were re-armed after it."""
 
     decision: Decision | None
     memories: dict[str, F64]
-
-    @property
-    def risk(self) -> RiskState | None:
-        """The risk room's memory."""
-        return None if self.decision is None else self.decision.judgement.state
+    risk: RiskState | None
 
 
 def remember(journal: Journal) -> Memory:
     """Read the newest decision and every agent's memory from the journal."""
     decision = journal.last_decision()
     if decision is None:
-        return Memory(None, {})
+        return Memory(None, {}, None)
     found = journal.decision(decision.cycle)
-    return Memory(decision, {} if found is None else decode(found[1]).memories)
+    risk = decision.judgement.state
+    for event in journal.events({REARMED}):
+        if event.cycle > decision.cycle:
+            risk = RiskState.model_validate_json(event.payload)
+    return Memory(decision, {} if found is None else decode(found[1]).memories, risk)
 
 
 class Coordinator:
@@ -143,9 +145,12 @@ class Coordinator:
     def _carry_out(self, verb: str, argument: str, snapshot: MarketSnapshot) -> str:
         if verb == "flatten":
             report = self._execution.flatten(snapshot)
+            if report.denied:
+                left = tuple(f"{denied.symbol}: not flattened, {denied.code}" for denied in report.denied)
+                self.raise_alerts(left, snapshot.cycle, snapshot.at_ns)
             return f"{len(report.permitted)} closing orders, {len(report.denied)} denied"
         if verb == "rearm":
-            self._risk.rearm(self._equity())
+            self.append(REARMED, self._risk.rearm(self._equity()))
             return "breakers re-armed"
         if verb == "restart_agent":
             return self.handlers.restart_agent(argument)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from tg_actors.domain.blocks import F64, Abstention, MarketSnapshot, Opinions
-from tg_actors.domain.decisions import Decision, Judgement, Settlement, Targets
+from tg_actors.domain.decisions import Decision, Judgement, RiskState, Settlement, Targets
 from tg_actors.execution.sender import ExecutionReport
 from tg_actors.meta.ensemble import CombineRequest
 from tg_actors.risk.judge import JudgeRequest
@@ -61,8 +61,8 @@ class Risk(Protocol):
         """Size, resize or deny."""
         ...
 
-    def rearm(self, equity: Decimal) -> None:
-        """A person resumes trading: breakers start again from this equity."""
+    def rearm(self, equity: Decimal) -> RiskState:
+        """A person resumes trading: breakers start again from this equity; the new memory."""
         ...
 
 

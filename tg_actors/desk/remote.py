@@ -184,10 +184,11 @@ class RemoteRisk(RemoteActor):
         self._state = judgement.state
         return judgement
 
-    def rearm(self, equity: Decimal) -> None:
+    def rearm(self, equity: Decimal) -> RiskState:
         """Start the breakers again from this equity, also those of a process that dies right now."""
-        self._state = None if self._state is None else rearm(self._state, equity)
-        self.ask(lambda: self.handle.rearm.remote(equity))
+        self._state = rearm(self._state or RiskState(), equity)
+        self.ask(lambda: self.handle.recall.remote(self._state))
+        return self._state
 
 
 class RemoteExecution(RemoteActor):

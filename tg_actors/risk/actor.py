@@ -32,9 +32,9 @@ class RiskActor:
         self._recalled = True
 
     @ray.method
-    def rearm(self, equity: Decimal) -> None:
-        """A person resumes trading: the breakers start again from this equity."""
-        self._core.rearm(equity)
+    def rearm(self, equity: Decimal) -> RiskState:
+        """A person resumes trading: the breakers start again from this equity; the new memory."""
+        return self._core.rearm(equity)
 
     def __repr__(self) -> str:
         return "RiskActor"

@@ -76,9 +76,10 @@ class RiskCore:
         self.state = state
         self._last = None
 
-    def rearm(self, equity: Decimal) -> None:
-        """A person resumes trading: the breakers start again from this equity."""
+    def rearm(self, equity: Decimal) -> RiskState:
+        """A person resumes trading: the breakers start again from this equity; the new memory."""
         self.state = rearm(self.state, equity)
+        return self.state
 
     def judge(self, request: JudgeRequest) -> Judgement:
         """Turn targets into approved intents and denials, exits first, then the most confident entries.

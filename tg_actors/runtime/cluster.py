@@ -121,9 +121,7 @@ def _start(spec: ClusterSpec, tell: Callable[[str], None]) -> "BaseContext":
             ray.shutdown()
             if attempt == "second":
                 reason = str(error).splitlines()[0]
-                sentence = (
-                    f"Ray did not start, twice ({reason}): logs: /tmp/ray/session_latest/logs"
-                )
+                sentence = f"Ray did not start, twice ({reason}): logs: /tmp/ray/session_latest/logs"
                 raise OutsideError(sentence, retryable=True) from error
             tell("Ray did not start in time (a busy machine does that); trying once more")
     raise AssertionError("unreachable")
