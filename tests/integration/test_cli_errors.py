@@ -94,7 +94,7 @@ def backtest(tg: Tg, *arguments: str | Path) -> Answer:
         ("escalate_to: HALTED", "escalate_to: HALT", ("supervision.core.escalate_to", "'HALTED'", "'HALT'")),
         ('"10000"', '"-5"', ("opening_cash.USDT", "greater than or equal to 0", "'-5'")),
         ("venue: practice\n", "", ("the key 'venue' is missing",)),
-        ("venue: practice\n", "venue: practice\nvenue: practice\n", ("'venue' stands twice", ":12:")),
+        ("venue: practice\n", "venue: practice\nvenue: practice\n", ("'venue' stands twice", ":13:")),
         ("venue: practice", "venue: practise", ("'practise'", "configs/venues", "did you mean 'practice'?")),
         ("[trend,", "[trnd,", ("'trnd'", "configs/agents", "did you mean 'trend'?")),
         ("[trend,", "[momentum,", ("'momentum' stands twice in agents",)),

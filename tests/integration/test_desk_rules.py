@@ -248,6 +248,20 @@ def test_a_drawdown_halts_until_a_person_resumes_and_rearms(tmp_path: Path) -> N
         assert desk.journal.trading_state() is TradingState.ACTIVE
 
 
+def test_a_rearm_survives_a_crash_before_the_next_decision(tmp_path: Path) -> None:
+    fall = Fall({"drawdown_frac_max": Decimal("0.005")})
+    with fall.scene().open(tmp_path) as desk:
+        desk.run_to(3)
+        desk.journal.set_trading_state(TradingState.ACTIVE, "resumed", "a person", 0)
+        desk.journal.request("rearm", "", "a person")
+        desk.coordinator.obey()
+        assert not desk.journal.pending_requests()
+    with fall.scene().open(tmp_path) as restarted:
+        restarted.run_to(4)
+        assert DenialCode.DRAWDOWN_LIMIT not in restarted.denials(4)
+        assert restarted.journal.trading_state() is TradingState.ACTIVE
+
+
 def test_a_daily_loss_allows_only_exits_until_the_next_day(tmp_path: Path) -> None:
     fall = Fall({"daily_loss_frac_max": Decimal("0.005")})
     with fall.scene().open(tmp_path) as desk:

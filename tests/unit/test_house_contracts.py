@@ -20,7 +20,7 @@ PLANTED = {
     "runtime": ("tg_actors/meta/planted.py", "import tg_actors.runtime"),
     "brain": ("tg_actors/desk/cycle.py", "import tg_actors.runtime"),
     "sql": ("tg_actors/market/planted_sql.py", "import sqlite3"),
-    "duckdb": ("tg_actors/backtest/planted.py", "import duckdb"),
+    "duckdb": ("tg_actors/portfolio/planted.py", "import duckdb"),
     "talib": ("tg_actors/technical/planted.py", "import talib"),
     "learning": ("tg_actors/meta/planted_torch.py", "from torch import nn"),
     "vendors": ("tg_actors/execution/planted.py", "import ccxt.pro"),
