@@ -12,7 +12,7 @@ from tg_actors.cli.screen import AsJson, err
 
 if TYPE_CHECKING:
     from tg_actors.cli.planning import PlannedRun
-    from tg_actors.journal.repository import Journal
+    from tg_actors.desk.coordinator import Coordinator
 
 app = typer.Typer(help="The desk in one process, as fast as it goes.", no_args_is_help=True)
 
@@ -57,6 +57,7 @@ def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None
     from tg_actors.cli.planning import forget_backtest, identify, session_figures
     from tg_actors.cli.reporting import print_report
     from tg_actors.desk.report import make_report
+    from tg_actors.desk.wiring import wire_inline
     from tg_actors.journal.records import Durability
     from tg_actors.journal.repository import Journal
     from tg_actors.runtime.clock import wall_ns
@@ -67,8 +68,9 @@ def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None
     journal = Journal.open(planned.plan.journal, Durability.BATCH, clock_ns=wall_ns)
     try:
         identify(planned, journal)
+        coordinator = wire_inline(planned.plan, journal, wall_ns)
         began = time.monotonic()
-        why = _run(planned, journal, total)
+        why = _run(coordinator, total, planned.plan.cycles_total)
         seconds = time.monotonic() - began
         report = make_report(planned.folder.name, journal)
     finally:
@@ -76,14 +78,10 @@ def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None
     print_report(report, session_figures(report, why, seconds, 0), as_json=as_json)
 
 
-def _run(planned: "PlannedRun", journal: "Journal", total: int) -> str:
+def _run(coordinator: "Coordinator", total: int, end: int | None) -> str:
     """Drive the inline desk; Ctrl-C ends it after the current cycle and still reports, twice at once."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from tg_actors.desk.wiring import wire_inline
-    from tg_actors.runtime.clock import wall_ns
-
-    coordinator = wire_inline(planned.plan, journal, wall_ns)
     columns = (TextColumn("cycles"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Interrupts() as interrupts, Progress(*columns, console=err, transient=True) as progress:
         task = progress.add_task("cycles", total=total)
@@ -94,4 +92,4 @@ def _run(planned: "PlannedRun", journal: "Journal", total: int) -> str:
                 return "end of market"
             if coordinator.next_cycle % _SHOW_EVERY == 0:
                 progress.update(task, completed=coordinator.next_cycle)
-    return "end of market" if total == planned.plan.cycles_total else "enough cycles"
+    return "end of market" if total == end else "enough cycles"

@@ -67,8 +67,9 @@ def _trade(
     planned: "PlannedRun", cycles: int | None, address: str | None, *, dashboard: bool, quiet: bool
 ) -> tuple[str, float]:
     """Trade one session; returns why it ended and how many seconds it traded."""
-    from tg_actors.runtime.cluster import ClusterSpec, cluster
+    from tg_actors.runtime.cluster import ClusterSpec, cluster, ray_version
 
+    _log.info("Ray %s", ray_version())
     spec = ClusterSpec(f"triplegain-{planned.folder.name}", address, dashboard)
     with (
         planned.folder.logs.open("a", encoding="utf-8") as log,

@@ -62,7 +62,7 @@ class Overseer:
             seconds=seconds,
             equity=float(account.equity),
             trading_state=account.trading_state,
-            orders=len(report.execution.permitted),
+            orders=len(report.execution.permitted) + report.settlement.protective,
             denials=Counter(
                 d.code.value for d in (*report.decision.judgement.denied, *report.execution.denied)
             ),

@@ -87,7 +87,7 @@ class StatusBoard:
     def post(self, report: CycleReport, alerts: Sequence[str]) -> None:
         """Put up a new status."""
         account = report.settlement.account
-        self._orders += len(report.execution.permitted)
+        self._orders += len(report.execution.permitted) + report.settlement.protective
         self._fills += len(report.settlement.fills)
         self._denied += len(report.decision.judgement.denied) + len(report.execution.denied)
         self._equity_open = account.equity if self._equity_open is None else self._equity_open

@@ -40,7 +40,8 @@ class Account(Message):
 class Settlement(Message):
     """What happened at the venue up to this cycle, and the books after it.
 
-    ``exits`` are the instruments whose position was reduced or closed: they cool down.
+    ``exits`` are the instruments whose position was reduced or closed: they cool down. ``protective``
+    counts the stops and takes that were permitted.
     """
 
     cycle: int
@@ -48,6 +49,7 @@ class Settlement(Message):
     exits: tuple[str, ...]
     account: Account
     alerts: tuple[str, ...] = ()
+    protective: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

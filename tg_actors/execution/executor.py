@@ -72,6 +72,7 @@ class Executor:
             return self._last
         alerts: tuple[str, ...] = ()
         fills: tuple[Fill, ...] = ()
+        orders_before = len(self.state.orders)
         if snapshot.cycle > self._settled:
             news = self._wire.venue.read(snapshot)
             alerts, fills = self._follower.absorb(news, snapshot.cycle, snapshot.at_ns), news.fills
@@ -86,7 +87,12 @@ class Executor:
         alerts += self._follower.resolve(snapshot.at_ns)
         account = self.state.account(snapshot.at_ns, self._wire.journal.trading_state())
         self._last = Settlement(
-            cycle=snapshot.cycle, fills=fills, exits=self._exits(fills), account=account, alerts=alerts
+            cycle=snapshot.cycle,
+            fills=fills,
+            exits=self._exits(fills),
+            account=account,
+            alerts=alerts,
+            protective=len(self.state.orders) - orders_before,
         )
         return self._last
 

@@ -99,7 +99,7 @@ def require_current(connection: Connection, place: Place) -> None:
     if revision == REVISION:
         return
     if revision is None:
-        raise UserError(f"the journal {place.name} has no tables yet; try again in a moment, or run `tg db upgrade`")
+        raise UserError(f"the journal {place.name} has no tables yet; wait a moment, or run `tg db upgrade`")
     _refuse_newer(connection, place)
     raise UserError(f"the journal {place.name} has an older schema; run `tg db upgrade` first")
 

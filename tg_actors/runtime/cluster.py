@@ -61,7 +61,11 @@ def cluster(spec: ClusterSpec, tell: Callable[[str], None]) -> Iterator[Cluster]
 
 
 def ray_version() -> str:
-    """Version of the Ray that is installed and can be imported."""
+    """Import Ray, with authentication switched on before, and return its version.
+
+    Whoever redirects stdout calls this first: Ray keeps the stdout of its import until the very end.
+    """
+    require_token()
     import ray  # noqa: PLC0415 - see cluster()
 
     return ray.__version__
