@@ -302,7 +302,7 @@ def test_nothing_commits_while_halted(tmp_path: Path) -> None:
         desk.run_to(6)
         assert len(desk.journal.permits()) == 1
         assert set(desk.denials()) == {DenialCode.TRADING_HALTED}
-        assert desk.journal.pending_requests() == []
+        assert [request.verb for request in desk.journal.pending_requests()] == ["flatten"], "it waits"
         assert any("without its stop" in alert for alert in desk.coordinator.alerts)
 
         desk.journal.set_trading_state(TradingState.ACTIVE, "resumed", "a person", 0)

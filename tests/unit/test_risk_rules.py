@@ -76,27 +76,30 @@ BOUNDARIES: dict[DenialCode, tuple[Scene, Scene]] = {
         Scene(account=an_account(cash={"BTC": Decimal(0)})),
         Scene(account=an_account(cash={"USDT": Decimal(100_000)})),
     ),
+    # The venue's minimum of 5 must hold at the stop, 6 % below: in whole lots that is an entry of 5.4.
     DenialCode.BELOW_MINIMUM: (
-        Scene(account=an_account(equity=Decimal("49.99"))),
-        Scene(account=an_account(equity=Decimal(50))),
+        Scene(account=an_account(equity=Decimal("53.99"))),
+        Scene(account=an_account(equity=Decimal(54))),
     ),
     DenialCode.POSITION_LIMIT: (
-        Scene(account=an_account(open_notional={BTC: Decimal("9995.01")})),
-        Scene(account=an_account(open_notional={BTC: Decimal(9995)})),
+        Scene(account=an_account(open_notional={BTC: Decimal("9994.61")})),
+        Scene(account=an_account(open_notional={BTC: Decimal("9994.6")})),
     ),
     DenialCode.ORDER_NOTIONAL_LIMIT: (
-        Scene(limits={"order_notional_max": Decimal("4.99")}),
-        Scene(limits={"order_notional_max": Decimal(5)}),
+        Scene(limits={"order_notional_max": Decimal("5.39")}),
+        Scene(limits={"order_notional_max": Decimal("5.4")}),
     ),
     DenialCode.LEVERAGE_LIMIT: (
-        Scene(account=an_account(gross_exposure=Decimal("99995.01"))),
-        Scene(account=an_account(gross_exposure=Decimal(99_995))),
+        Scene(account=an_account(gross_exposure=Decimal("99994.61"))),
+        Scene(account=an_account(gross_exposure=Decimal("99994.6"))),
     ),
     DenialCode.CASH_INSUFFICIENT: (
         Scene(
-            account=an_account(cash={"USDT": Decimal("9.99")}), limits={"cash_buffer_frac": Decimal("0.5")}
+            account=an_account(cash={"USDT": Decimal("10.79")}), limits={"cash_buffer_frac": Decimal("0.5")}
         ),
-        Scene(account=an_account(cash={"USDT": Decimal(10)}), limits={"cash_buffer_frac": Decimal("0.5")}),
+        Scene(
+            account=an_account(cash={"USDT": Decimal("10.8")}), limits={"cash_buffer_frac": Decimal("0.5")}
+        ),
     ),
 }
 

@@ -93,12 +93,16 @@ def identify(planned: PlannedRun, journal: Journal) -> int:
         raise UserError(
             f"the journal in {planned.folder.path} is of another market: give this run another --name"
         )
-    if (theirs.account, theirs.opening_cash) != (mine.account, mine.opening_cash):
+    if any(getattr(theirs, name) != getattr(mine, name) for name in _FIXED):
         raise UserError(
-            f"the journal in {planned.folder.path} was opened with other cash or another account: "
+            f"the journal in {planned.folder.path} was opened with other cash, account or currency: "
             "change the desk file back, or give this run another --name"
         )
     return journal.cycles_count()
+
+
+#: What a journal was opened with and what its books rest on.
+_FIXED = ("account", "opening_cash", "reporting_currency", "instruments")
 
 
 def _market(text: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """``tg run``: start a desk on Ray and trade."""
 
+import dataclasses
 import logging
 import time
 from contextlib import nullcontext, redirect_stdout
@@ -39,6 +40,10 @@ def run(
     name: Name = None,
     address: Annotated[str | None, typer.Option("--address", help="Join this Ray cluster.")] = None,
     dashboard: Annotated[bool, typer.Option(help="Start Ray's dashboard.")] = True,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", min=1, max=65535, help="Serve /metrics on this loopback port."),
+    ] = None,
     json_: AsJson = False,
 ) -> None:
     """Start the desk and trade on paper until the market ends or Ctrl-C; starting again resumes."""
@@ -48,6 +53,9 @@ def run(
 
         flags = Flags(market, data, instruments, timeframe, from_, to, seed, speed)
         planned = plan_run(desk, flags, name, backtest=False)
+        if metrics_port is not None:
+            plan = planned.plan.model_copy(update={"metrics_port": metrics_port})
+            planned = dataclasses.replace(planned, plan=plan)
     from tg_actors.runtime.lock import sole_desk
     from tg_actors.telemetry.log import log_to
 

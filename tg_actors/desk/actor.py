@@ -27,6 +27,8 @@ class CoordinatorActor:
     def __init__(self, plan: DeskPlan, crew: Crew) -> None:
         self._plan = plan
         self._stop = threading.Event()
+        # A driver that believed us dead may ask again while we still trade: it waits, then goes on.
+        self._one_at_a_time = threading.Lock()
         journal = Journal.open(plan.journal, clock_ns=wall_ns)
         epoch = journal.take_lease(ROLE, f"pid {os.getpid()}", wall_ns())
         handles = {station.name: man(station) for station in crew.stations}
@@ -47,6 +49,7 @@ class CoordinatorActor:
         risk = RemoteRisk(crew.risk, handles[crew.risk], lost, patience_s)
         executor = RemoteExecution(crew.executor, handles[crew.executor], lost, patience_s, market)
         self._coordinator = Coordinator(plan.desk, journal, epoch, market, roster, ensemble, risk, executor)
+        self._overseer.remember(journal.events({"ActorDied"}))
         self._overseer.attend(self._coordinator, roster)
         memory = remember(journal)
         risk.recall(memory.risk)
@@ -66,6 +69,10 @@ class CoordinatorActor:
             Fenced: another coordinator has taken over.
             JournalError: the journal cannot be written; nothing was sent that is not in it.
         """
+        with self._one_at_a_time:
+            return self._trade(cycles_max)
+
+    def _trade(self, cycles_max: int | None) -> str:
         why = "stopped"
         while not self._stop.is_set():
             if cycles_max is not None and self._coordinator.next_cycle >= cycles_max:

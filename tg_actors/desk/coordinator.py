@@ -98,8 +98,12 @@ class Coordinator:
         self._roster.recall(memory.memories)
         if memory.decision is None:
             return
-        self.next_cycle = memory.decision.cycle + 1
-        self._cycle.resume(memory.decision)
+        decision = memory.decision
+        self.next_cycle = decision.cycle + 1
+        settlement = self._cycle.resume(decision)
+        if settlement is not None and settlement.alerts:
+            # What the executor found while it recovered.
+            self.raise_alerts(settlement.alerts, decision.cycle, decision.at_ns)
 
     def step(self) -> CycleReport | None:
         """Run the next cycle; None when the market has ended."""
@@ -108,6 +112,7 @@ class Coordinator:
             return None
         self.next_cycle += 1
         alerts = market_alerts(self._snapshot, report.snapshot) + report.settlement.alerts
+        alerts += report.execution.alerts
         self._snapshot = report.snapshot
         if alerts:
             self.raise_alerts(alerts, report.decision.cycle, report.decision.at_ns)
@@ -121,6 +126,8 @@ class Coordinator:
             if self._snapshot is None:
                 return
             outcome = self._carry_out(request.verb, request.argument, self._snapshot)
+            if outcome is None:
+                continue  # it takes more than one cycle
             with self._transaction() as tx:
                 tx.complete_request(request.id, outcome)
 
@@ -137,24 +144,31 @@ class Coordinator:
             tx.append(event, payload, ref=ref, cycle=self.next_cycle)
 
     def set_trading_state(self, state: TradingState, reason: str) -> None:
-        """Change the trading state on behalf of supervision."""
+        """Tighten the trading state on behalf of supervision; it never loosens anybody's word."""
         at_ns = self._snapshot.at_ns if self._snapshot is not None else 0
         with self._transaction() as tx:
-            tx.set_trading_state(state, reason, "supervisor", at_ns)
+            if _SEVERITY[state] > _SEVERITY[tx.control.state]:
+                tx.set_trading_state(state, reason, "supervisor", at_ns)
 
-    def _carry_out(self, verb: str, argument: str, snapshot: MarketSnapshot) -> str:
+    def _carry_out(self, verb: str, argument: str, snapshot: MarketSnapshot) -> str | None:
+        """Do what was asked; None when it must be gone on with in the next cycle."""
         if verb == "flatten":
-            report = self._execution.flatten(snapshot)
-            if report.denied:
-                left = tuple(f"{denied.symbol}: not flattened, {denied.code}" for denied in report.denied)
-                self.raise_alerts(left, snapshot.cycle, snapshot.at_ns)
-            return f"{len(report.permitted)} closing orders, {len(report.denied)} denied"
+            return self._flatten(snapshot)
         if verb == "rearm":
             self.append(REARMED, self._risk.rearm(self._equity()))
             return "breakers re-armed"
         if verb == "restart_agent":
             return self.handlers.restart_agent(argument)
         return f"unknown request {verb!r}"
+
+    def _flatten(self, snapshot: MarketSnapshot) -> str | None:
+        if self._journal.trading_state() is TradingState.ACTIVE:
+            return "ended by a resume"
+        report = self._execution.flatten(snapshot)
+        if report.denied:
+            left = tuple(f"{denied.symbol}: not flattened, {denied.code}" for denied in report.denied)
+            self.raise_alerts(left, snapshot.cycle, snapshot.at_ns)
+        return None if report.unfinished else "every position is closed"
 
     def _equity(self) -> Decimal:
         decision = self._journal.last_decision()

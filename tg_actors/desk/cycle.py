@@ -13,6 +13,7 @@ from tg_actors.desk.block import DecisionBlock, block_hash, encode
 from tg_actors.desk.ports import Ensemble, Execution, Hearing, Market, Risk, Roster
 from tg_actors.domain.blocks import MarketSnapshot
 from tg_actors.domain.decisions import Decision, Quotes, Settlement, Targets
+from tg_actors.domain.errors import Fenced
 from tg_actors.domain.ids import cycle_id
 from tg_actors.execution.sender import ExecutionReport
 from tg_actors.meta.ensemble import CombineRequest
@@ -100,7 +101,8 @@ class DecisionCycle:
             equity=settlement.account.equity,
             judgement=judgement,
         )
-        self._ports.record(decision, block)
+        if not self._ports.record(decision, block):
+            raise Fenced(f"cycle {decision.cycle} was decided by another coordinator", retryable=False)
         execution = self._ports.execution.execute(decision)
         return CycleReport(snapshot, hearing, targets, settlement, decision, execution)
 

@@ -7,8 +7,9 @@ from tg_actors.desk.supervision import Remedy, Supervisor
 from tg_actors.domain.message import Message
 
 _LATENCIES_KEPT = 1_000
-#: Failed calls to one dead process come in bursts; within this time they are one death.
-_SAME_DEATH_NS = 1_000_000_000
+#: Failed calls to one dead process come in bursts. A process that is still not there after this long
+#: has died again: a restart takes 2 to 6 seconds.
+_SAME_DEATH_NS = 10_000_000_000
 
 
 class ActorDied(Message):
@@ -39,10 +40,10 @@ class Wards:
     def failed(self, name: str) -> ActorDied | None:
         """Take note of a failed call; returns the death when this call is the first to see it."""
         now = self._clock_ns()
-        known_down = now - self._down_ns.get(name, -_SAME_DEATH_NS) < _SAME_DEATH_NS
-        self._down_ns[name] = now
-        if known_down or self.health[name] == "down":
+        is_same = now - self._down_ns.get(name, -_SAME_DEATH_NS) < _SAME_DEATH_NS
+        if self.health[name] == "given up" or (is_same and self.health[name] == "down"):
             return None
+        self._down_ns[name] = now
         self.deaths[name] += 1
         remedy = self._supervisor.on_death(name, now)
         self.health[name] = "given up" if remedy is Remedy.GIVE_UP else "down"

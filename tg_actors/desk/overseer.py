@@ -2,6 +2,7 @@
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 
 from tg_actors.desk.coordinator import Coordinator
 from tg_actors.desk.crew import Crew, man
@@ -10,6 +11,7 @@ from tg_actors.desk.health import ActorDied, ActorRestarted, Wards
 from tg_actors.desk.remote import RemoteRoster
 from tg_actors.desk.supervision import Remedy, Supervisor
 from tg_actors.domain.blocks import Abstention
+from tg_actors.journal.records import Event
 from tg_actors.runtime.actors import Handle, kill_for_good, restart
 from tg_actors.runtime.clock import wall_ns
 from tg_actors.telemetry.metrics import CycleFigures
@@ -34,11 +36,19 @@ class Overseer:
         self._coordinator, self._roster = coordinator, roster
         coordinator.handlers.restart_agent = self.restart_by_hand
 
+    def remember(self, deaths: Iterable[Event]) -> None:
+        """Take back the deaths that the journal remembers, so that a restart forgives nothing."""
+        for event in deaths:
+            if event.ref in self._handles:
+                self._supervisor.recall(event.ref, event.wall_ns)
+                self.wards.deaths[event.ref] += 1
+
     def on_death(self, name: str) -> None:
         """A call to an actor failed because its process is gone."""
         if (death := self.wards.failed(name)) is None:
             return
         self._unwritten.append(death)
+        self._write_deaths()
         if death.remedy == Remedy.GIVE_UP:
             kill_for_good(self._handles[name])
             if self._roster is not None and name in self._agent_of:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -162,6 +163,14 @@ class RemoteEnsemble(RemoteActor):
         return targets
 
 
+#: A risk room that forgets itself this often within one cycle stays unavailable for that cycle.
+_RECALLS_MAX = 5
+
+
+def _is_unavailable(judgement: Judgement) -> bool:
+    return any(denied.code is DenialCode.RISK_UNAVAILABLE for denied in judgement.denied)
+
+
 class RemoteRisk(RemoteActor):
     """The risk room behind its handle; hands a restarted one its memory before it judges."""
 
@@ -175,14 +184,17 @@ class RemoteRisk(RemoteActor):
         self.ask(lambda: self.handle.recall.remote(state))
 
     def judge(self, request: JudgeRequest) -> Judgement:
-        """Judge; a blank room denies everything, is told its memory, and is asked once more."""
+        """Judge; a blank room denies everything, is told its memory, and is asked again."""
         judgement: Judgement = self.ask(lambda: self.handle.judge.remote(request))
-        if any(denied.code is DenialCode.RISK_UNAVAILABLE for denied in judgement.denied):
+        for _ in range(_RECALLS_MAX):
+            if not _is_unavailable(judgement):
+                self._state = judgement.state
+                return judgement
             self._on_death(self.name)
             self.recall(self._state)
             judgement = self.ask(lambda: self.handle.judge.remote(request))
-        self._state = judgement.state
-        return judgement
+        # It denies everything, but what it was to remember must not be forgotten with it.
+        return judgement.model_copy(update={"state": self._state or RiskState()})
 
     def rearm(self, equity: Decimal) -> RiskState:
         """Start the breakers again from this equity, also those of a process that dies right now."""
@@ -218,12 +230,14 @@ class RemoteExecution(RemoteActor):
         if not decision.judgement.approved:
             return ExecutionReport()
         report: ExecutionReport = self.ask(lambda: self.handle.execute.remote(decision))
+        alerts: tuple[str, ...] = ()
         while report.unsettled:
             # It died after it had settled this cycle: the new process must look at the market first.
             self._on_death(self.name)
-            self.ask(lambda: self.handle.settle.remote(self._market.reference))
+            settlement: Settlement = self.ask(lambda: self.handle.settle.remote(self._market.reference))
+            alerts += settlement.alerts
             report = self.ask(lambda: self.handle.execute.remote(decision))
-        return report
+        return replace(report, alerts=alerts)
 
     def flatten(self, snapshot: MarketSnapshot) -> ExecutionReport:
         """Close everything."""

@@ -3,7 +3,7 @@
 from collections import deque
 from enum import StrEnum
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tg_actors.domain.message import Message
 from tg_actors.domain.orders import TradingState
@@ -38,6 +38,13 @@ class ChildPolicy(Message):
     period_s: int = Field(default=300, gt=0)
     escalate_to: TradingState | None = None
 
+    @field_validator("escalate_to")
+    @classmethod
+    def _tightens(cls, state: TradingState | None) -> TradingState | None:
+        if state is TradingState.ACTIVE:
+            raise ValueError("an escalation must be REDUCE_ONLY or HALTED")
+        return state
+
 
 class Supervisor:
     """Counts deaths per child (one_for_one) and answers each with a remedy.
@@ -66,6 +73,10 @@ class Supervisor:
         if len(deaths) <= policy.intensity:
             return Remedy.RESTART
         return self._give_up(child) if policy.escalate_to is None else Remedy.ESCALATE
+
+    def recall(self, child: str, wall_ns: int) -> None:
+        """Count a death that the journal remembers; its remedy was applied then."""
+        self._deaths[child].append(wall_ns)
 
     def escalation(self, child: str) -> TradingState:
         """Trading state that an escalation of this child demands."""

@@ -3,12 +3,13 @@
 import os
 import threading
 import time
+import traceback
 
 import ray
 
 from tg_actors.domain.blocks import MarketSnapshot
 from tg_actors.domain.decisions import Decision, Settlement
-from tg_actors.domain.errors import Fenced, JournalError
+from tg_actors.domain.errors import JournalError
 from tg_actors.domain.message import Message
 from tg_actors.execution.sender import ExecutionReport
 from tg_actors.execution.start import AccountSpec, start_executor
@@ -46,7 +47,7 @@ class ExecutorActor:
     @ray.method
     def settle(self, snapshot: MarketSnapshot) -> Settlement:
         """Take in what the venue did up to this snapshot."""
-        with _stops_when_fenced(self._busy):
+        with _or_die(self._busy):
             self._heard_s = time.monotonic()
             settlement = self._executor.settle(snapshot)
             if self._alerts:
@@ -57,14 +58,14 @@ class ExecutorActor:
     @ray.method
     def execute(self, decision: Decision) -> ExecutionReport:
         """Permit and send what risk approved; a repeated decision sends nothing twice."""
-        with _stops_when_fenced(self._busy):
+        with _or_die(self._busy):
             self._heard_s = time.monotonic()
             return self._executor.execute(decision)
 
     @ray.method
     def flatten(self, snapshot: MarketSnapshot) -> ExecutionReport:
         """Cancel entries and close every position."""
-        with _stops_when_fenced(self._busy):
+        with _or_die(self._busy):
             self._heard_s = time.monotonic()
             self._executor.settle(snapshot)
             return self._executor.flatten(snapshot)
@@ -90,8 +91,12 @@ class ExecutorActor:
         return "the coordinator is silent" if silent_s > self._spec.coordinator_silence_s_max else None
 
 
-class _stops_when_fenced:  # noqa: N801 - reads as a clause
-    """One call at a time; a fenced or journal-less executor ends its process instead of answering."""
+class _or_die:  # noqa: N801 - reads as a clause
+    """One call at a time; whatever goes wrong ends this process, and a clean one recovers.
+
+    A fenced or journal-less executor must not answer, and after a bug its memory may hold what was
+    never committed. No waiting call gets in between.
+    """
 
     def __init__(self, lock: threading.Lock) -> None:
         self._lock = lock
@@ -100,6 +105,7 @@ class _stops_when_fenced:  # noqa: N801 - reads as a clause
         self._lock.acquire()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._lock.release()
-        if isinstance(error, Fenced | JournalError):
+        if error is not None:
+            traceback.print_exception(error)
             os._exit(1)
+        self._lock.release()

@@ -1,5 +1,6 @@
 """The executor core: one venue account, one writer, from recovery to flatten."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 from tg_actors.domain.blocks import MarketSnapshot
@@ -40,6 +41,8 @@ class Executor:
         self._settled = -1
         self._last: Settlement | None = None
         self._alerted: dict[str, str] = {}
+        #: Protective orders that the venue refused: the same ones would be refused again.
+        self._refused: dict[str, tuple[OrderSpec, ...]] = {}
 
     def recover(self, settled: int, at_ns: int) -> tuple[str, ...]:
         """Rebuild from journal and venue; the only way to start. Returns alerts.
@@ -57,6 +60,9 @@ class Executor:
                 for order in unanswered:
                     lost = advance(order, OrderEvent.LOSE, "restarted before the answer")
                     self._wire.save(tx, lost, at_ns)
+        denied = [event for event in journal.events({"IntentDenied"}) if event.cycle >= settled]
+        newest = max((event.cycle for event in denied), default=-1)
+        self._sender.recall_denied(newest, (event.ref for event in denied if event.cycle == newest))
         self._cancel_again(at_ns)
         alerts = self._follower.absorb(self._follower.missing_trades(), settled, at_ns)
         # News of an end may have died with us on their way to the journal: look every live order up.
@@ -107,20 +113,43 @@ class Executor:
         return self._sender.send(intents, decision.at_ns, decision.cycle)
 
     def flatten(self, snapshot: MarketSnapshot) -> ExecutionReport:
-        """Cancel every live entry and close every position at market, where a fresh price exists."""
+        """Cancel every live entry and close every position at market; repeat until nothing is unfinished.
+
+        What already is on its way out is not sold twice. A position without a fresh price waits for
+        one; a position below the venue's minimum stays, for no venue would take the order.
+        """
         state = self.state
         entries = [o.client_order_id for o in state.live.values() if not o.intent.spec.reduce_only]
         self._sender.cancel(entries, snapshot.at_ns)
         self._follower.resolve(snapshot.at_ns)
-        closing = {
-            o.intent.spec.symbol for o in state.live.values() if o.intent.leg in {Leg.FLATTEN, Leg.EXIT}
-        }
+        open_symbols = tuple(symbol for symbol in state.books.positions if self._is_closable(symbol))
         intents = [
-            self._tied(self._intent(snapshot, Leg.FLATTEN, _closing(symbol, position.quantity)))
-            for symbol, position in state.books.positions.items()
-            if position.quantity != ZERO and symbol not in closing and state.mid(symbol) is not None
+            self._tied(self._intent(snapshot, Leg.FLATTEN, _closing(symbol, quantity)))
+            for symbol in open_symbols
+            if (quantity := self._not_leaving(symbol)) != ZERO and state.mid(symbol) is not None
         ]
-        return self._sender.send(intents, snapshot.at_ns, snapshot.cycle)
+        report = self._sender.send(intents, snapshot.at_ns, snapshot.cycle)
+        return replace(report, unfinished=open_symbols)
+
+    def _is_closable(self, symbol: str) -> bool:
+        """Whether there is a position that the venue would take an order for."""
+        quantity = abs(self.state.books.positions[symbol].quantity)
+        mid = self.state.last_mid(symbol)
+        return quantity != ZERO and (mid is None or self.state.instruments[symbol].is_sendable(quantity, mid))
+
+    def _not_leaving(self, symbol: str) -> Decimal:
+        """The signed part of a position that no live exit takes out."""
+        quantity = self.state.books.positions[symbol].quantity
+        leaving = sum(
+            (
+                order.remaining
+                for order in self.state.live.values()
+                if order.intent.spec.symbol == symbol and order.intent.leg in {Leg.FLATTEN, Leg.EXIT}
+            ),
+            ZERO,
+        )
+        left = self.state.instruments[symbol].quantise_quantity(max(abs(quantity) - leaving, ZERO))
+        return left.copy_sign(quantity)
 
     def _cancel_again(self, at_ns: int) -> None:
         """Repeat every cancel without a proven end: its request or its answer may have been lost."""
@@ -148,28 +177,40 @@ class Executor:
 
     def _protect(self, snapshot: MarketSnapshot) -> tuple[str, ...]:
         intents: list[Intent] = []
-        cancels: list[str] = []
+        cancels: dict[str, tuple[str, ...]] = {}
         for symbol in self._to_protect():
-            position = self.state.books.positions[symbol]
-            wanted = plan(
-                self.state.instruments[symbol],
-                position.quantity,
-                position.average_price,
-                self.state.protection(symbol),
-                self.state.protective(symbol),
-                f"{symbol}@{snapshot.cycle}",
-            )
+            wanted = self._plan(symbol, snapshot.cycle)
             if wanted == _COMPLETE:
                 del self.state.to_protect[symbol]
-            intents += [self._intent(snapshot, leg, spec) for leg, spec in wanted.place]
-            cancels += wanted.cancel
+            if self._refused.get(symbol) != _untied(wanted.place):
+                intents += [self._intent(snapshot, leg, spec) for leg, spec in wanted.place]
+                cancels[symbol] = wanted.cancel
         report = self._sender.send(intents, snapshot.at_ns, snapshot.cycle)
-        # A refused stop must not take the old one away with it.
-        refused = {denied.symbol for denied in report.denied}
-        self._sender.cancel(
-            [c for c in cancels if self.state.orders[c].intent.spec.symbol not in refused], snapshot.at_ns
+        failed = {denied.symbol: denied.code.value for denied in report.denied}
+        for client_id in report.permitted:
+            order = self.state.orders[client_id]
+            if order.state in {OrderState.REJECTED, OrderState.UNKNOWN}:
+                failed[order.intent.spec.symbol] = f"{order.state}: {order.reason}"
+        self._refused |= {
+            symbol: _untied(tuple((i.leg, i.spec) for i in intents if i.spec.symbol == symbol))
+            for symbol in failed
+            if symbol not in {denied.symbol for denied in report.denied}
+        }
+        # A stop that was not taken must not take the old one away with it.
+        outdated = [c for symbol, ids in cancels.items() if symbol not in failed for c in ids]
+        self._sender.cancel(outdated, snapshot.at_ns)
+        return self._unprotected(failed)
+
+    def _plan(self, symbol: str, cycle: int) -> ProtectionPlan:
+        position = self.state.books.positions[symbol]
+        return plan(
+            self.state.instruments[symbol],
+            position.quantity,
+            position.average_price,
+            self.state.protection(symbol),
+            self.state.protective(symbol),
+            f"{symbol}@{cycle}",
         )
-        return self._unprotected({denied.symbol: denied.code for denied in report.denied})
 
     def _to_protect(self) -> list[str]:
         """Instruments whose protection may be incomplete, in the desk's order."""
@@ -179,9 +220,7 @@ class Executor:
         """Alert once per instrument and reason, again when the reason changes."""
         news = [s for s, code in refused.items() if self._alerted.get(s) != code]
         self._alerted = dict(refused)
-        return tuple(
-            f"{symbol}: position without its stop, the permit said {refused[symbol]}" for symbol in news
-        )
+        return tuple(f"{symbol}: position without its stop, {refused[symbol]}" for symbol in news)
 
     def _intent(self, snapshot: MarketSnapshot, leg: Leg, spec: OrderSpec) -> Intent:
         wire = self._wire.spec
@@ -194,6 +233,11 @@ class Executor:
             decided_at_ns=snapshot.at_ns,
             valid_until_ns=snapshot.at_ns + wire.bar_ns,
         )
+
+
+def _untied(place: tuple[tuple[Leg, OrderSpec], ...]) -> tuple[OrderSpec, ...]:
+    """Orders without the name of their group, which changes from cycle to cycle."""
+    return tuple(spec.model_copy(update={"oco_group": None}) for _, spec in place)
 
 
 def _closing(symbol: str, quantity: Decimal) -> OrderSpec:

@@ -66,9 +66,11 @@ def _still_valid(intent: Intent, context: PermitContext, _: HardLimits) -> tuple
     return DenialCode.INTENT_EXPIRED, f"valid until {intent.valid_until_ns}, now {context.now_ns}"
 
 
-def _price_known(_: Intent, context: PermitContext, __: HardLimits) -> tuple[DenialCode, str] | None:
+def _price_known(intent: Intent, context: PermitContext, _: HardLimits) -> tuple[DenialCode, str] | None:
     if context.mid is None:
         return DenialCode.MARKET_STALE, "no fresh price"
+    if intent.spec.reduce_only:
+        return None  # what leaves needs no value in the reporting currency
     return None if context.rate is not None else (DenialCode.ACCOUNT_UNKNOWN, "quote currency has no rate")
 
 

@@ -24,12 +24,14 @@ class ExecutionReport:
     """What became of a set of intents: client ids permitted now, refusals of the permit.
 
     ``unsettled`` says that nothing was tried: the executor has just started and must settle the
-    cycle before it knows a price.
+    cycle before it knows a price. ``unfinished`` are the instruments that a flatten has not closed yet.
     """
 
     permitted: tuple[str, ...] = ()
     denied: tuple[Denied, ...] = ()
     unsettled: bool = False
+    alerts: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
 
 class Sender:
@@ -37,6 +39,12 @@ class Sender:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+        self._denied_cycle = -1
+        self._denied_ids: set[str] = set()
+
+    def recall_denied(self, cycle: int, intent_ids: Iterable[str]) -> None:
+        """Take back what was denied in the newest cycle: a denial is final, also after a restart."""
+        self._denied_cycle, self._denied_ids = cycle, set(intent_ids)
 
     def send(self, intents: Iterable[Intent], at_ns: int, cycle: int) -> ExecutionReport:
         """Permit and POST what has no permit yet; a repeated intent does nothing.
@@ -48,17 +56,20 @@ class Sender:
         wanted = tuple(intents)
         if not wanted:
             return ExecutionReport()
+        if cycle != self._denied_cycle:
+            self.recall_denied(cycle, ())
         permits: list[tuple[Permit, Intent]] = []
         denied: list[Denied] = []
         with self._wire.transaction() as tx:
             account = self._wire.state.account(at_ns, tx.trading_state())
             reserved = ZERO
             for intent in wanted:
-                if tx.permit_exists(intent.intent_id):
+                if intent.intent_id in self._denied_ids or tx.permit_exists(intent.intent_id):
                     continue
                 answer = self._permit(tx, intent, account, reserved, cycle)
                 if isinstance(answer, Denied):
                     denied.append(answer)
+                    self._denied_ids.add(intent.intent_id)
                     continue
                 permits.append((answer, intent))
                 reserved += answer.reserved_notional

@@ -76,6 +76,10 @@ class DeskState:
         mid = self._all_mids[symbol] if self._fresh.get(symbol, False) else 0.0
         return from_float(mid) if mid > 0 else None
 
+    def last_mid(self, symbol: str) -> Decimal | None:
+        """Newest mid price of a marked instrument, however old; None before the first."""
+        return self._mids.get(symbol)
+
     def protection(self, symbol: str) -> Protection | None:
         """Protective distances of the newest entry of an instrument."""
         return self._protections.get(symbol)
@@ -123,11 +127,17 @@ class DeskState:
             now_ns=account.at_ns,
             trading_state=account.trading_state,
             mid=self.mid(symbol),
-            rate=account.rates.get(self.instruments[symbol].quote),
+            rate=self._fresh_rate(self.instruments[symbol].quote, account),
             equity=account.equity,
             gross_exposure_worst=account.gross_exposure + sum(account.open_notional.values(), reserved),
             unknown=symbol in account.blocked,
         )
+
+    def _fresh_rate(self, currency: str, account: Account) -> Decimal | None:
+        """Reporting currency per unit, None when unknown or when its market is stale."""
+        conversion = f"{currency}/{self.books.reporting}"
+        stale = conversion in self.books.conversion_symbols and not self._fresh.get(conversion, False)
+        return None if stale else account.rates.get(currency)
 
     def _marked_symbols(self) -> dict[str, None]:
         held = (s for s, p in self.books.positions.items() if p.quantity != ZERO)

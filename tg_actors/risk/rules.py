@@ -48,6 +48,8 @@ def find_account_gap(account: Account, quote_of: Mapping[str, str], at_ns: int, 
     """
     if not at_ns - bar_ns < account.at_ns <= at_ns:
         return f"the books are of {account.at_ns}, now is {at_ns}"
+    if account.unvalued:
+        return f"{', '.join(account.unvalued)} held and not valued"
     for currency, amount in account.cash.items():
         if amount != ZERO and currency not in account.rates:
             return f"{currency} is held and has no rate"

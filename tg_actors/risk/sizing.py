@@ -112,7 +112,8 @@ def size_entry(wish: Wish, context: Context, stop_frac: Decimal) -> Decimal | Re
     allowed = {name: amount for name, (_, cap) in CAPS.items() if (amount := cap(entry)) is not None}
     tightest = min(allowed, key=allowed.__getitem__)
     quantity = wish.instrument.quantise_quantity(max(allowed[tightest], ZERO) / price)
-    if wish.instrument.is_sendable(quantity, mid):
+    # The stop must be sendable too: a position that cannot be protected is not entered.
+    if wish.instrument.is_sendable(quantity, mid * (1 - stop_frac)):
         return quantity
     return CAPS[tightest][0], f"{tightest} leaves {money_text(allowed[tightest])}, below the venue's minimum"
 

@@ -17,6 +17,9 @@ from ray.exceptions import (
     RayActorError,
     RayTaskError,
 )
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from tg_actors.domain.errors import OutsideError
 
 #: What a call raises when the process behind it died, is restarting, or took its results with it.
 DEATHS = (ActorDiedError, ActorUnavailableError, RayActorError, ObjectLostError)
@@ -27,8 +30,9 @@ Handle = ActorHandle[Any]
 def spawn(cls: type[Any], name: str, *args: object, concurrency: int = 1) -> Handle:
     """Create a named actor that Ray restarts for ever; how often is too often, supervision decides.
 
-    Ray never repeats a call by itself: an effect must not happen twice, and a caller that may ask
-    again does so knowingly, with :func:`persist`.
+    It lives on the node of its creator, where the journal and the kill switch lie. Ray never repeats a
+    call by itself: an effect must not happen twice, and a caller that may ask again does so
+    knowingly, with :func:`persist`.
     """
     options = {
         "name": name,
@@ -36,6 +40,9 @@ def spawn(cls: type[Any], name: str, *args: object, concurrency: int = 1) -> Han
         "max_restarts": -1,
         "max_task_retries": 0,
         "max_concurrency": concurrency,
+        "scheduling_strategy": NodeAffinitySchedulingStrategy(
+            ray.get_runtime_context().get_node_id(), soft=False
+        ),
     }
     handle: Handle = ray.remote(cls).options(**options).remote(*args)
     return handle
@@ -79,16 +86,20 @@ def persist(call: Callable[[], "ray.ObjectRef[Any]"], timeout_s: float, on_death
     ``on_death`` hears of every failed attempt. Errors raised by the actor's own code pass through.
 
     Raises:
-        TimeoutError: the actor did not come back in time.
+        OutsideError: the actor did not answer or come back in time.
     """
     end = time.monotonic() + timeout_s
     while True:
         try:
             return get(call(), max(0.1, end - time.monotonic()))
-        except DEATHS:
+        except TimeoutError:
+            raise OutsideError(f"an actor did not answer within {timeout_s:g} s", retryable=True) from None
+        except DEATHS as death:
             on_death()
             if time.monotonic() > end:
-                raise TimeoutError("the actor did not come back in time") from None
+                reason = str(death).strip().splitlines()[-1]
+                sentence = f"an actor did not come back within {timeout_s:g} s: {reason}"
+                raise OutsideError(sentence, retryable=True) from None
             time.sleep(0.05)  # a dead actor answers at once; do not spin
 
 
