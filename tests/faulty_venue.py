@@ -22,6 +22,7 @@ class Fate(StrEnum):
     ARRIVES = "arrives"
     ANSWER_LOST = "answer_lost"
     MESSAGE_LOST = "message_lost"
+    REFUSED = "refused"
 
 
 Whim = Callable[[Intent], Fate]
@@ -84,6 +85,8 @@ class FaultyVenue:
         fate = self.post_fate(intent)
         if fate is Fate.MESSAGE_LOST:
             raise VenueError("the line broke", retryable=False)
+        if fate is Fate.REFUSED:
+            return Refused("not today")
         answer = self._near.post(permit, intent)
         if fate is Fate.ANSWER_LOST:
             raise VenueError("no answer came", retryable=False)

@@ -322,28 +322,25 @@ def test_exits_and_stops_leave_while_only_reductions_are_allowed(tmp_path: Path)
         assert desk.denials() == [DenialCode.TRADING_REDUCE_ONLY]
 
 
-def test_flatten_closes_everything_and_leaves_nothing_at_the_venue(tmp_path: Path) -> None:
-    with Scene(script=says({0: dict.fromkeys(SYMBOLS, UP)})).open(tmp_path) as desk:
-        desk.run_to(2)
-        assert desk.held.keys() == set(SYMBOLS)
-        desk.journal.set_trading_state(TradingState.REDUCE_ONLY, "enough", "a person", 0)
-        desk.journal.request("flatten", "", "a person")
-        desk.coordinator.obey()
-        desk.run_to(4)
-        assert desk.held == {}
-        assert [order.state for order in desk.orders(Leg.FLATTEN)] == [OrderState.FILLED] * 3
-        assert desk.journal.orders(live_only=True) == []
+def test_a_denial_is_final_also_after_a_restart(tmp_path: Path) -> None:
+    scene = Scene(script=BUY)
+    with scene.open(tmp_path) as desk:
+        desk.journal.set_trading_state(TradingState.HALTED, "by hand", "a person", 0)
+        # Risk sees the halt as well; the permit alone must refuse, and go on refusing.
+        desk.run_to(0)
+        denied = {event.ref for event in desk.journal.events({"IntentDenied"})}
+        desk.journal.set_trading_state(TradingState.ACTIVE, "resumed", "a person", 0)
+    with scene.open(tmp_path) as restarted:
+        assert restarted.journal.permits() == []
+        assert denied == {event.ref for event in restarted.journal.events({"IntentDenied"})}
 
 
-def test_a_flatten_repeated_sells_nothing_twice(tmp_path: Path) -> None:
-    with Scene(script=BUY).open(tmp_path) as desk:
-        desk.run_to(2)
-        for _ in range(3):
-            desk.journal.request("flatten", "", "a person")
-        desk.coordinator.obey()
-        desk.run_to(4)
-        assert len(desk.orders(Leg.FLATTEN)) == 1
-        assert desk.held == {}
+def test_supervision_never_loosens_a_persons_word(tmp_path: Path) -> None:
+    with Scene().open(tmp_path) as desk:
+        desk.run(1)
+        desk.journal.set_trading_state(TradingState.HALTED, "by hand", "a person", 0)
+        desk.coordinator.set_trading_state(TradingState.REDUCE_ONLY, "an actor died")
+        assert desk.journal.trading_state() is TradingState.HALTED
 
 
 def test_unknown_requests_are_answered_not_obeyed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.desk_words import FLAT, OPENING, SYMBOLS, UP, XRP, XRP_BTC, Bar, Desk, Scene, says
-from tests.faulty_venue import FaultyVenue
+from tests.faulty_venue import Fate, FaultyVenue
 from tg_actors.domain.instruments import Side
 from tg_actors.domain.money import ZERO
 from tg_actors.domain.orders import Leg, OrderState, OrderType
@@ -104,6 +104,22 @@ def test_a_stop_that_the_venue_cancels_is_replaced(tmp_path: Path) -> None:
         first, second = desk.orders(Leg.STOP)
         assert (first.state, second.state) == (OrderState.CANCELED, OrderState.OPEN)
         assert second.remaining == desk.held[XRP]
+
+
+def test_a_refused_stop_leaves_the_old_one_and_is_told_once(tmp_path: Path) -> None:
+    venue = FaultyVenue()
+    script = says({0: {XRP: (0.5, 1.0)}, 3: {XRP: UP}})
+    with Scene(script=script, open_venue=venue.open).open(tmp_path) as desk:
+        desk.run_to(2)
+        [old] = desk.orders(Leg.STOP)
+        venue.post_fate = lambda i: Fate.REFUSED if i.leg is Leg.STOP else Fate.ARRIVES
+        desk.run_to(8)
+        assert desk.held[XRP] > old.remaining
+        states = [order.state for order in desk.orders(Leg.STOP)]
+        assert states == [OrderState.OPEN, OrderState.REJECTED], "the same refused stop is not sent again"
+        told = [e.content()["text"] for e in desk.journal.events({"AlertRaised"}) if "stop" in e.payload]
+        assert len(told) == 1
+        assert "not today" in told[0]
 
 
 def test_stops_survive_a_restart(tmp_path: Path) -> None:

@@ -26,17 +26,20 @@ class InlineMarket:
 
 def wire_inline(plan: DeskPlan, journal: Journal, clock_ns: Callable[[], int]) -> Coordinator:
     """Return a started coordinator with every core behind its ports; it resumes what the journal holds."""
-    executor = start_executor(plan.account, journal, _owner(), clock_ns()).executor
+    started = start_executor(plan.account, journal, _owner(), clock_ns())
     roster = InlineRoster([TechnicalAgent(agent.spec, agent.n) for agent in plan.agents])
-    return assemble(
+    coordinator = assemble(
         plan,
         journal,
         clock_ns(),
         market=InlineMarket(plan),
         roster=roster,
         risk=inline_risk(plan, journal),
-        execution=InlineExecution(executor),
+        execution=InlineExecution(started.executor),
     )
+    if started.alerts:
+        coordinator.raise_alerts(started.alerts, coordinator.next_cycle - 1, 0)
+    return coordinator
 
 
 def inline_risk(plan: DeskPlan, journal: Journal) -> RiskCore:

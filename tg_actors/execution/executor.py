@@ -113,14 +113,14 @@ class Executor:
         return self._sender.send(intents, decision.at_ns, decision.cycle)
 
     def flatten(self, snapshot: MarketSnapshot) -> ExecutionReport:
-        """Cancel every live entry and close every position at market; repeat until nothing is unfinished.
+        """Cancel entries and exits, close every position at market; repeat until nothing is unfinished.
 
-        What already is on its way out is not sold twice. A position without a fresh price waits for
+        What may still be on its way out is not sold twice. A position without a fresh price waits for
         one; a position below the venue's minimum stays, for no venue would take the order.
         """
         state = self.state
-        entries = [o.client_order_id for o in state.live.values() if not o.intent.spec.reduce_only]
-        self._sender.cancel(entries, snapshot.at_ns)
+        older = [o.client_order_id for o in state.live.values() if o.intent.leg in {Leg.ENTRY, Leg.EXIT}]
+        self._sender.cancel(older, snapshot.at_ns)
         self._follower.resolve(snapshot.at_ns)
         open_symbols = tuple(symbol for symbol in state.books.positions if self._is_closable(symbol))
         intents = [
