@@ -16,7 +16,7 @@ def main() -> None:
     args = parser.parse_args()
     before = machine()
     require_token()
-    from benchmarks.fan_out import measure  # noqa: PLC0415 - Ray must not be imported before its token
+    from benchmarks.fan_out import measure
 
     with redirect_stdout(sys.stderr):  # Ray prints warnings of its own; ours is one JSON object
         figures = measure(args.rate, args.cycles)

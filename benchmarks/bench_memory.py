@@ -57,8 +57,8 @@ def _on_ray(folder: Path, warm_up: int, cycles: int) -> dict[str, Any]:
     planned = plan(config, folder, durable=True)
     with cluster(ClusterSpec("bench-memory", dashboard=False), lambda _: None):
         # Whatever imports Ray comes after its token.
-        from tg_actors.desk.launch import crew_of, launch  # noqa: PLC0415
-        from tg_actors.runtime.actors import get  # noqa: PLC0415
+        from tg_actors.desk.launch import crew_of, launch
+        from tg_actors.runtime.actors import get
 
         launched = launch(planned, crew_of(planned, config.supervision))
         coordinator = launched.coordinator

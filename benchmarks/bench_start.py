@@ -22,7 +22,7 @@ def main() -> None:
     if args.phases_of is not None:
         print(json.dumps(_phases(_KINDS[args.phases_of], args.spawned_at)))
         return
-    from benchmarks.ground import machine, show, spread  # noqa: PLC0415 - a child must not pay for it
+    from benchmarks.ground import machine, show, spread
 
     before = machine()
     rounds = {kind: [_child(kind) for _ in range(args.rounds)] for kind in _KINDS}
@@ -63,8 +63,8 @@ def _phases(start: Callable[[Mark], None], last: float) -> dict[str, float]:
 
 def _on_ray(mark: Mark) -> None:
     mark("interpreter")
-    from benchmarks.ground import desk, plan, private_home  # noqa: PLC0415
-    from tg_actors.runtime.cluster import ClusterSpec, cluster  # noqa: PLC0415
+    from benchmarks.ground import desk, plan, private_home
+    from tg_actors.runtime.cluster import ClusterSpec, cluster
 
     mark("imports")
     with private_home() as home:
@@ -74,8 +74,8 @@ def _on_ray(mark: Mark) -> None:
         with cluster(ClusterSpec("bench-start", dashboard=False), lambda _: None):
             mark("ray")
             # As in `tg run`: whatever imports Ray comes after its token.
-            from tg_actors.desk.launch import crew_of, launch  # noqa: PLC0415
-            from tg_actors.runtime.actors import get  # noqa: PLC0415
+            from tg_actors.desk.launch import crew_of, launch
+            from tg_actors.runtime.actors import get
 
             launched = launch(planned, crew_of(planned, config.supervision))
             get(launched.coordinator.report.remote(), 180.0)
@@ -86,11 +86,11 @@ def _on_ray(mark: Mark) -> None:
 
 def _inline(mark: Mark) -> None:
     mark("interpreter")
-    from benchmarks.ground import desk, plan, private_home  # noqa: PLC0415
-    from tg_actors.desk.wiring import wire_inline  # noqa: PLC0415
-    from tg_actors.journal.records import Durability  # noqa: PLC0415
-    from tg_actors.journal.repository import Journal  # noqa: PLC0415
-    from tg_actors.runtime.clock import wall_ns  # noqa: PLC0415
+    from benchmarks.ground import desk, plan, private_home
+    from tg_actors.desk.wiring import wire_inline
+    from tg_actors.journal.records import Durability
+    from tg_actors.journal.repository import Journal
+    from tg_actors.runtime.clock import wall_ns
 
     mark("imports")
     with private_home() as home:

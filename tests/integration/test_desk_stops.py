@@ -4,7 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.desk_words import FLAT, OPENING, SYMBOLS, UP, XRP, XRP_BTC, Bar, Desk, Scene, says
-from tests.faulty_venue import Fate, FaultyVenue
+from tests.faulty_venue import Fate, FaultyVenue, arrives
 from tg_actors.domain.instruments import Side
 from tg_actors.domain.money import ZERO
 from tg_actors.domain.orders import Leg, OrderState, OrderType
@@ -109,7 +109,8 @@ def test_a_stop_that_the_venue_cancels_is_replaced(tmp_path: Path) -> None:
 def test_a_refused_stop_leaves_the_old_one_and_is_told_once(tmp_path: Path) -> None:
     venue = FaultyVenue()
     script = says({0: {XRP: (0.5, 1.0)}, 3: {XRP: UP}})
-    with Scene(script=script, open_venue=venue.open).open(tmp_path) as desk:
+    paths = _paths(0.5, bars=20)
+    with Scene(script=script, paths=paths, open_venue=venue.open).open(tmp_path) as desk:
         desk.run_to(2)
         [old] = desk.orders(Leg.STOP)
         venue.post_fate = lambda i: Fate.REFUSED if i.leg is Leg.STOP else Fate.ARRIVES
@@ -120,6 +121,23 @@ def test_a_refused_stop_leaves_the_old_one_and_is_told_once(tmp_path: Path) -> N
         told = [e.content()["text"] for e in desk.journal.events({"AlertRaised"}) if "stop" in e.payload]
         assert len(told) == 1
         assert "not today" in told[0]
+        venue.post_fate = arrives
+        desk.run_to(17)
+        assert desk.orders(Leg.STOP)[-1].state is OrderState.OPEN, "tried again after a while"
+        assert _resting(desk) == [(XRP, desk.held[XRP])]
+
+
+def test_a_stop_that_never_arrived_is_replaced_once_that_is_proved(tmp_path: Path) -> None:
+    venue = FaultyVenue()
+    venue.post_fate = lambda i: Fate.MESSAGE_LOST if i.leg is Leg.STOP else Fate.ARRIVES
+    with Scene(script=BUY, paths=_paths(0.5, bars=20), open_venue=venue.open).open(tmp_path) as desk:
+        desk.run_to(1)
+        assert [order.state for order in desk.orders(Leg.STOP)] == [OrderState.UNKNOWN]
+        venue.post_fate = arrives
+        desk.run_to(8)
+        assert [o.state for o in desk.orders(Leg.STOP)] == [OrderState.NOT_FOUND, OrderState.OPEN]
+        assert max(venue.posts.values()) == 1
+        assert _resting(desk) == [(XRP, desk.held[XRP])]
 
 
 def test_stops_survive_a_restart(tmp_path: Path) -> None:

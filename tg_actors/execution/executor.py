@@ -1,5 +1,6 @@
 """The executor core: one venue account, one writer, from recovery to flatten."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
@@ -22,6 +23,9 @@ from tg_actors.portfolio.books import Books
 
 #: Nothing to place, nothing to cancel.
 _COMPLETE = ProtectionPlan()
+#: A stop that the venue refused is tried again after so many cycles: a position must not stay bare for
+#: good because a venue was down, nor a venue be asked the same every bar.
+_REFUSED_CYCLES = 12
 
 
 class Executor:
@@ -41,8 +45,8 @@ class Executor:
         self._settled = -1
         self._last: Settlement | None = None
         self._alerted: dict[str, str] = {}
-        #: Protective orders that the venue refused: the same ones would be refused again.
-        self._refused: dict[str, tuple[OrderSpec, ...]] = {}
+        #: Protective orders that the venue refused, and when: the same ones wait before they are tried again.
+        self._refused: dict[str, tuple[int, tuple[OrderSpec, ...]]] = {}
 
     def recover(self, settled: int, at_ns: int) -> tuple[str, ...]:
         """Rebuild from journal and venue; the only way to start. Returns alerts.
@@ -60,9 +64,8 @@ class Executor:
                 for order in unanswered:
                     lost = advance(order, OrderEvent.LOSE, "restarted before the answer")
                     self._wire.save(tx, lost, at_ns)
-        denied = [event for event in journal.events({"IntentDenied"}) if event.cycle >= settled]
-        newest = max((event.cycle for event in denied), default=-1)
-        self._sender.recall_denied(newest, (event.ref for event in denied if event.cycle == newest))
+        denied = journal.events({"IntentDenied"})
+        self._sender.recall_denied({e.ref: e.cycle for e in denied if e.cycle >= settled - 1})
         self._cancel_again(at_ns)
         alerts = self._follower.absorb(self._follower.missing_trades(), settled, at_ns)
         # News of an end may have died with us on their way to the journal: look every live order up.
@@ -182,24 +185,28 @@ class Executor:
             wanted = self._plan(symbol, snapshot.cycle)
             if wanted == _COMPLETE:
                 del self.state.to_protect[symbol]
-            if self._refused.get(symbol) != _untied(wanted.place):
+            if not self._was_refused(symbol, wanted, snapshot.cycle):
                 intents += [self._intent(snapshot, leg, spec) for leg, spec in wanted.place]
                 cancels[symbol] = wanted.cancel
         report = self._sender.send(intents, snapshot.at_ns, snapshot.cycle)
         failed = {denied.symbol: denied.code.value for denied in report.denied}
-        for client_id in report.permitted:
-            order = self.state.orders[client_id]
+        for order in (self.state.orders[client_id] for client_id in report.permitted):
+            symbol = order.intent.spec.symbol
             if order.state in {OrderState.REJECTED, OrderState.UNKNOWN}:
-                failed[order.intent.spec.symbol] = f"{order.state}: {order.reason}"
-        self._refused |= {
-            symbol: _untied(tuple((i.leg, i.spec) for i in intents if i.spec.symbol == symbol))
-            for symbol in failed
-            if symbol not in {denied.symbol for denied in report.denied}
-        }
+                failed[symbol] = f"{order.state}: {order.reason}"
+            if order.state is OrderState.REJECTED:
+                refused = _untied(i.spec for i in intents if i.spec.symbol == symbol)
+                self._refused[symbol] = (snapshot.cycle, refused)
         # A stop that was not taken must not take the old one away with it.
         outdated = [c for symbol, ids in cancels.items() if symbol not in failed for c in ids]
         self._sender.cancel(outdated, snapshot.at_ns)
         return self._unprotected(failed)
+
+    def _was_refused(self, symbol: str, wanted: ProtectionPlan, cycle: int) -> bool:
+        """Whether the venue has refused these very orders a short while ago."""
+        refused_in, refused = self._refused.get(symbol, (cycle, ()))
+        is_same = bool(wanted.place) and refused == _untied(spec for _, spec in wanted.place)
+        return is_same and cycle - refused_in < _REFUSED_CYCLES
 
     def _plan(self, symbol: str, cycle: int) -> ProtectionPlan:
         position = self.state.books.positions[symbol]
@@ -235,9 +242,9 @@ class Executor:
         )
 
 
-def _untied(place: tuple[tuple[Leg, OrderSpec], ...]) -> tuple[OrderSpec, ...]:
+def _untied(specs: Iterable[OrderSpec]) -> tuple[OrderSpec, ...]:
     """Orders without the name of their group, which changes from cycle to cycle."""
-    return tuple(spec.model_copy(update={"oco_group": None}) for _, spec in place)
+    return tuple(spec.model_copy(update={"oco_group": None}) for spec in specs)
 
 
 def _closing(symbol: str, quantity: Decimal) -> OrderSpec:

@@ -1,6 +1,6 @@
 """Permit, then POST once. Nothing is sent that is not committed; nothing is ever sent twice."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -39,12 +39,12 @@ class Sender:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._denied_cycle = -1
-        self._denied_ids: set[str] = set()
+        #: Denied intents of the newest cycles: a denial is final, whoever asks again.
+        self._denied: dict[str, int] = {}
 
-    def recall_denied(self, cycle: int, intent_ids: Iterable[str]) -> None:
-        """Take back what was denied in the newest cycle: a denial is final, also after a restart."""
-        self._denied_cycle, self._denied_ids = cycle, set(intent_ids)
+    def recall_denied(self, cycles: Mapping[str, int]) -> None:
+        """Take back, after a restart, which intents were denied, and in which cycle."""
+        self._denied = dict(cycles)
 
     def send(self, intents: Iterable[Intent], at_ns: int, cycle: int) -> ExecutionReport:
         """Permit and POST what has no permit yet; a repeated intent does nothing.
@@ -56,20 +56,20 @@ class Sender:
         wanted = tuple(intents)
         if not wanted:
             return ExecutionReport()
-        if cycle != self._denied_cycle:
-            self.recall_denied(cycle, ())
+        # Only the newest decision and the settlement after it can be asked about again.
+        self._denied = {name: at for name, at in self._denied.items() if at >= cycle - 1}
         permits: list[tuple[Permit, Intent]] = []
         denied: list[Denied] = []
         with self._wire.transaction() as tx:
             account = self._wire.state.account(at_ns, tx.trading_state())
             reserved = ZERO
             for intent in wanted:
-                if intent.intent_id in self._denied_ids or tx.permit_exists(intent.intent_id):
+                if intent.intent_id in self._denied or tx.permit_exists(intent.intent_id):
                     continue
                 answer = self._permit(tx, intent, account, reserved, cycle)
                 if isinstance(answer, Denied):
                     denied.append(answer)
-                    self._denied_ids.add(intent.intent_id)
+                    self._denied[intent.intent_id] = cycle
                     continue
                 permits.append((answer, intent))
                 reserved += answer.reserved_notional
