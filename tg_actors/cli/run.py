@@ -3,7 +3,8 @@
 import dataclasses
 import logging
 import time
-from contextlib import nullcontext, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -44,6 +45,12 @@ def run(
         int | None,
         typer.Option("--metrics-port", min=1, max=65535, help="Serve /metrics on this loopback port."),
     ] = None,
+    control_port: Annotated[
+        int | None,
+        typer.Option(
+            "--control-port", min=0, max=65535, help="Open the HTTP kill switch here; 0 takes a free port."
+        ),
+    ] = None,
     json_: AsJson = False,
 ) -> None:
     """Start the desk and trade on paper until the market ends or Ctrl-C; starting again resumes."""
@@ -66,9 +73,25 @@ def run(
         _log.info("start on the journal's cycle %d", before)
         if before:
             err.print(f"resuming {planned.folder.name} after {before} cycles")
-        why, seconds = _trade(planned, cycles, address, dashboard=dashboard, quiet=json_)
+        with _door(planned.folder, control_port):
+            why, seconds = _trade(planned, cycles, address, dashboard=dashboard, quiet=json_)
         _log.info("end of the session after %.1f s: %s", seconds, why)
         _report(planned, why, seconds, before, as_json=json_)
+
+
+@contextmanager
+def _door(folder: "RunFolder", port: int | None) -> "Iterator[None]":
+    """Keep the HTTP kill switch open beside the desk, when it was asked for."""
+    if port is None:
+        yield
+        return
+    from tg_actors.desk.door import control_door, token_file
+    from tg_actors.runtime.clock import wall_ns
+
+    with control_door(folder, port, wall_ns) as url:
+        bearer = f'-H "Authorization: Bearer $(cat {token_file(folder)})"'
+        err.print(f"kill switch: curl -X POST {bearer} {url}/v1/halt", highlight=False, soft_wrap=True)
+        yield
 
 
 def _trade(
