@@ -95,7 +95,7 @@ def test_refuses_and_changes_nothing(
     ],
 )
 def test_accepts_up_to_the_last_lot(exchange: PracticeExchange, fields: dict[str, Any]) -> None:
-    assert exchange.submit("x", spec(**fields), 60) == Accepted("x")
+    assert exchange.submit("x", spec(**fields), 60) == Accepted("x", 1)
 
 
 def test_an_id_is_taken_while_open_and_after(exchange: PracticeExchange) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints, steps that cannot be, and what the exchange remembers."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from tg_actors.domain.errors import UserError
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.orders import OrderSpec, OrderType
 from tg_actors.exchange.config import ExchangeConfig
+from tg_actors.exchange.orders import Refused
 from tg_actors.exchange.path import BarPath, MarketStep
 from tg_actors.exchange.practice import FILLS_KEPT, PracticeExchange
 
@@ -66,7 +68,7 @@ def test_a_restored_exchange_shows_the_same_and_acts_the_same() -> None:
     [
         (practice(), b"{", "damaged at the text"),
         (practice(), traded().dump().replace(b'"account":"acc"', b'"account":1'), "damaged at account"),
-        (practice(), traded().dump().replace(b'"version":1', b'"version":9'), "version 9"),
+        (practice(), traded().dump().replace(b'"version":2', b'"version":9'), "version 9"),
         (practice(account="other"), traded().dump(), "practice/acc"),
         (practice(ETH), traded().dump(), "rest of BTC/USDT"),
     ],
@@ -176,3 +178,23 @@ def test_forgetting_drops_what_ended_and_keeps_what_is_open() -> None:
 def test_opening_balances_are_real_money(amount: str) -> None:
     with pytest.raises(ValueError, match="opening balance of USDT"):
         PracticeExchange([BTC], CONFIG, {"USDT": D(amount)}, "acc")
+
+
+def test_a_checkpoint_of_version_1_is_taken_up_with_its_ended_orders() -> None:
+    old = json.loads(traded().dump())
+    old["version"] = 1
+    for order in old["ended"]:
+        for key in ("number", "leverage", "expires_at_ns", "triggered", "stop_level"):
+            del order[key]
+    for order in old["open_orders"]:
+        for key in ("leverage", "expires_at_ns", "stops_hold", "rank", "queue_ahead"):
+            del order[key]
+    exchange = practice()
+    exchange.load(json.dumps(old).encode())
+    ended, rest = exchange.look_up("a"), exchange.look_up("rest")
+    assert ended is not None
+    assert (ended.number, ended.filled_quantity) == (-1, D("0.01"))
+    assert rest is not None
+    assert rest.number == 2
+    again = exchange.submit("a", BUY, 120)
+    assert isinstance(again, Refused)

@@ -1,1 +1,1 @@
-"""The practice exchange: orders in, market bars in, fills out; pure, exact and deterministic."""
+"""The practice exchange: orders in, bars or books in, fills out; exact and deterministic."""

@@ -1,27 +1,16 @@
 """What the exchange takes and what it refuses: a table of checks, first objection wins."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.money import ONE, ZERO, money_text
-from tg_actors.domain.orders import OrderSpec, OrderType, TimeInForce
+from tg_actors.domain.orders import OrderType, TimeInForce
 from tg_actors.exchange.book import OrderBook
-from tg_actors.exchange.fees import Tariff
-from tg_actors.exchange.ledger import Ledger
-from tg_actors.exchange.orders import FIRST_STANCE, Bracket, RefusalCode, Refused, WorkingOrder
-from tg_actors.exchange.quotes import Quote
+from tg_actors.exchange.orders import FIRST_STANCE, Dedupe, RefusalCode, Refused, WorkingOrder
+from tg_actors.exchange.spot import SpotTerms, Wish
 
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """An order as submitted, and the last quote of its instrument, None when there is none."""
-
-    client_order_id: str
-    spec: OrderSpec
-    bracket: Bracket | None
-    quote: Quote | None
+#: Begins the ids of orders that the exchange itself sends to close positions.
+LIQUIDATION_PREFIX = "liquidation-"
 
 
 #: A check returns its objection as a sentence, or None.
@@ -33,19 +22,13 @@ _NEEDS_MARKET = frozenset({OrderType.MARKET, OrderType.TRAILING_STOP})
 class Admission:
     """Judge orders against the books, the filters and the account. Changes nothing."""
 
-    def __init__(
-        self,
-        instruments: Mapping[str, Instrument],
-        book: OrderBook,
-        ledger: Ledger,
-        tariff: Tariff,
-    ) -> None:
+    def __init__(self, instruments: Mapping[str, Instrument], book: OrderBook, terms: SpotTerms) -> None:
         self._instruments = instruments
         self._book = book
-        self._ledger = ledger
-        self._tariff = tariff
+        self._terms = terms
         # Later checks rely on earlier ones: the symbol is known, then the market, then the funds.
         self._checks: tuple[tuple[RefusalCode, Check], ...] = (
+            (RefusalCode.DEADLINE, self._too_late),
             (RefusalCode.DUPLICATE, self._repeated_id),
             (RefusalCode.UNKNOWN_SYMBOL, self._strange_symbol),
             (RefusalCode.LOT_SIZE, self._broken_lot),
@@ -56,6 +39,7 @@ class Admission:
             (RefusalCode.POST_ONLY_WOULD_CROSS, self._crossing_post_only),
             (RefusalCode.OCO_MISMATCH, self._foreign_group),
             (RefusalCode.BRACKET_INVALID, self._bad_bracket),
+            (RefusalCode.LEVERAGE, self._too_much_leverage),
             (RefusalCode.NOTHING_TO_REDUCE, self._nothing_to_reduce),
             (RefusalCode.INSUFFICIENT_FUNDS, self._too_expensive),
         )
@@ -65,29 +49,45 @@ class Admission:
         for code, check in self._checks:
             objection = check(wish)
             if objection is not None:
-                return Refused(wish.client_order_id, code, objection)
+                return Refused(wish.order.client_order_id, code, objection)
         return None
 
-    def working(self, wish: Wish, number: int, at_ns: int) -> WorkingOrder:
+    def working(self, wish: Wish, number: int) -> WorkingOrder:
         """Turn an admissible wish into an open order."""
-        spec = wish.spec
+        order, spec = wish.order, wish.spec
         watermark = wish.quote.close if wish.quote is not None and spec.trail_frac is not None else None
         return WorkingOrder(
-            client_order_id=wish.client_order_id,
+            client_order_id=order.client_order_id,
             number=number,
             spec=spec,
             stance=FIRST_STANCE[spec.order_type],
             quantity=spec.quantity,
-            submitted_at_ns=at_ns,
-            unit_hold=self._unit_hold(spec, wish.quote),
+            submitted_at_ns=wish.at_ns,
+            unit_hold=self._terms.unit_hold(wish),
             watermark=watermark,
-            bracket=wish.bracket,
+            bracket=order.bracket,
+            leverage=order.leverage,
+            expires_at_ns=order.expires_at_ns,
+            stops_hold=order.stops_hold,
         )
 
+    def _too_late(self, wish: Wish) -> str | None:
+        order, at_ns = wish.order, wish.at_ns
+        if order.deadline_ns is not None and at_ns > order.deadline_ns:
+            return f"arrived {at_ns - order.deadline_ns} ns after its deadline"
+        gone = order.expires_at_ns is not None and at_ns >= order.expires_at_ns
+        return "would have expired before it arrived" if gone else None
+
     def _repeated_id(self, wish: Wish) -> str | None:
-        ids = (wish.client_order_id, *(wish.bracket.child_ids if wish.bracket else ()))
-        taken = [one for row, one in enumerate(ids) if self._book.knows(one) or one in ids[:row]]
+        order = wish.order
+        ids = (order.client_order_id, *(order.bracket.child_ids if order.bracket else ()))
+        taken = [one for row, one in enumerate(ids) if self._is_taken(one, order.dedupe) or one in ids[:row]]
+        if not taken and order.dedupe is Dedupe.FOREVER and order.known_before:
+            taken = [order.client_order_id]
         return f"client order id {taken[0]} is in use" if taken else None
+
+    def _is_taken(self, client_order_id: str, dedupe: Dedupe) -> bool:
+        return client_order_id.startswith(LIQUIDATION_PREFIX) or self._book.knows(client_order_id, dedupe)
 
     def _strange_symbol(self, wish: Wish) -> str | None:
         known = wish.spec.symbol in self._instruments
@@ -105,8 +105,9 @@ class Admission:
     def _price_off_tick(self, wish: Wish) -> str | None:
         tick = self._instruments[wish.spec.symbol].tick
         prices = [wish.spec.limit_price, wish.spec.stop_price]
-        if wish.bracket is not None:
-            prices += [wish.bracket.stop_price, wish.bracket.take_price]
+        bracket = wish.order.bracket
+        if bracket is not None:
+            prices += [bracket.stop_price, bracket.take_price]
         off = [price for price in prices if price is not None and price % tick != ZERO]
         return f"price {money_text(off[0])} is no multiple of {money_text(tick)}" if off else None
 
@@ -149,50 +150,16 @@ class Admission:
     def _bad_bracket(self, wish: Wish) -> str | None:
         entry = wish.spec.side is Side.BUY and not wish.spec.reduce_only
         # A spot account is never short, so only a buy opens anything that could be protected.
-        return None if entry or wish.bracket is None else "only a buy that may open can carry a bracket"
+        return None if entry or wish.order.bracket is None else "only a buy that may open can carry a bracket"
+
+    def _too_much_leverage(self, wish: Wish) -> str | None:
+        leverage, most = wish.order.leverage, self._terms.leverage_max
+        if ONE <= leverage <= most:
+            return None
+        return f"leverage {money_text(leverage)} is not between 1 and {money_text(most)}"
 
     def _nothing_to_reduce(self, wish: Wish) -> str | None:
-        spec, instrument = wish.spec, self._instruments[wish.spec.symbol]
-        if not spec.reduce_only:
-            return None
-        if spec.side is Side.BUY:
-            return "a spot account is never short, a buy reduces nothing"
-        empty = self._ledger.total(instrument.base) < instrument.lot
-        return f"no {instrument.base} to reduce" if empty else None
+        return self._terms.nothing_to_reduce(wish.order) if wish.spec.reduce_only else None
 
     def _too_expensive(self, wish: Wish) -> str | None:
-        order = self.working(wish, number=0, at_ns=0)
-        for currency, need in holds_needed(order, self._instruments[wish.spec.symbol]).items():
-            free = self._ledger.free(currency) + self._ledger.held_by(order.pool, currency)
-            if need > free:
-                return f"needs {money_text(need)} {currency}, free are {money_text(free)}"
-        return None
-
-    def _unit_hold(self, spec: OrderSpec, quote: Quote | None) -> Decimal:
-        if spec.side is Side.SELL or spec.reduce_only:
-            return ZERO
-        if spec.limit_price is not None:
-            return self._tariff.with_taker_fee(spec.limit_price)
-        half_spread_frac = ZERO if quote is None else quote.half_spread_frac
-        return self._tariff.unit_hold(
-            self._instruments[spec.symbol], _worst_trigger(spec, quote), half_spread_frac
-        )
-
-
-def _worst_trigger(spec: OrderSpec, quote: Quote | None) -> Decimal:
-    """The highest mid price at which a buy without a limit would go off if the market stood still."""
-    if quote is None:
-        return spec.stop_price or ZERO
-    if spec.order_type is OrderType.TAKE_PROFIT and spec.stop_price is not None:
-        return spec.stop_price
-    trailed = quote.close * (ONE + (spec.trail_frac or ZERO))
-    return max(trailed, spec.stop_price or ZERO)
-
-
-def holds_needed(order: WorkingOrder, instrument: Instrument) -> dict[str, Decimal]:
-    """Return what an open order must hold: quote for a buy, base for a sell, nothing to reduce."""
-    if order.spec.reduce_only:
-        return {}
-    if order.spec.side is Side.BUY:
-        return {instrument.quote: order.remaining * order.unit_hold}
-    return {instrument.base: order.remaining}
+        return self._terms.shortage(self.working(wish, number=0))

@@ -82,8 +82,9 @@ class BarWalk:
     def _meet(self, order: WorkingOrder, here: Decimal) -> None:
         is_triggered = order.stance is Stance.WAITING
         if is_triggered:
-            order.trigger()
-            self._clearing.end_parent(order, self._bar.times_ns[self._point])
+            self._clearing.trigger(order, self._bar.times_ns[self._point])
+            if not self._book.is_open(order):
+                return
         may_take = is_triggered or self._point == 0
         if order.stance is Stance.TAKING or (may_take and self._takes_at(order, here)):
             self._take(order, here)

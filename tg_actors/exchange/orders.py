@@ -16,6 +16,7 @@ from tg_actors.domain.orders import Fill, OrderSpec, OrderState, OrderType, Time
 class RefusalCode(StrEnum):
     """Why an order was not accepted. A refused order does not exist and never will."""
 
+    DEADLINE = "DEADLINE"
     DUPLICATE = "DUPLICATE"
     UNKNOWN_SYMBOL = "UNKNOWN_SYMBOL"
     LOT_SIZE = "LOT_SIZE"
@@ -26,6 +27,7 @@ class RefusalCode(StrEnum):
     POST_ONLY_WOULD_CROSS = "POST_ONLY_WOULD_CROSS"
     OCO_MISMATCH = "OCO_MISMATCH"
     BRACKET_INVALID = "BRACKET_INVALID"
+    LEVERAGE = "LEVERAGE"
     NOTHING_TO_REDUCE = "NOTHING_TO_REDUCE"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
 
@@ -40,13 +42,21 @@ class EndReason(StrEnum):
     BRACKET_CLOSED = "bracket_closed"
     NOTHING_TO_REDUCE = "nothing_to_reduce"
     INSUFFICIENT_FUNDS = "insufficient_funds"
+    EXPIRED = "expired"
+    BOOK_EXHAUSTED = "book_exhausted"
+    DEAD_MAN = "dead_man"
+    LIQUIDATION = "liquidation"
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The exchange holds the order; it meets the market from the next bar on."""
+    """The exchange took the order under this ordinal.
+
+    Bar by bar it meets the market from the next bar on; against a shown book it has met it already.
+    """
 
     client_order_id: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +97,55 @@ class Bracket(Message):
         return tuple(child for child in both if child is not None)
 
 
-class VenueOrder(Message):
-    """An order as the exchange's books show it, open or ended.
+class Dedupe(StrEnum):
+    """Among which orders of an account a client order id may not be repeated."""
 
-    ``quantity`` is what it may fill in all: the quantity asked for less what OCO siblings took.
-    ``state`` is FILLED only when all that was asked for is filled. ``fees`` in quote currency.
-    ``ended_at_ns`` is None while the order is open.
+    OPEN = "open"
+    FOREVER = "forever"
+
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order as it arrives, with the rules of the venue that it is sent to.
+
+    Attributes:
+        client_order_id: the handle; unique among the open orders of its account.
+        spec: what is asked for.
+        bracket: exits that come alive with its fills.
+        leverage: above 1 it opens, changes or closes a margin position.
+        deadline_ns: refused when it arrives after this instant.
+        expires_at_ns: ends as EXPIRED at this instant.
+        dedupe: OPEN lets an id come back once its order has ended, which is what makes blind
+            resends dangerous; FOREVER refuses every id that is still remembered.
+        known_before: the caller's records, which go back further than ours, know this id; refused
+            under FOREVER.
+        stops_hold: whether it holds balance while it waits for its trigger.
     """
 
     client_order_id: str
+    spec: OrderSpec
+    bracket: Bracket | None = None
+    leverage: Decimal = ONE
+    deadline_ns: int | None = None
+    expires_at_ns: int | None = None
+    dedupe: Dedupe = Dedupe.OPEN
+    known_before: bool = False
+    stops_hold: bool = False
+
+
+class VenueOrder(Message):
+    """An order as the exchange's books show it, open or ended.
+
+    ``number`` is its ordinal: with one account that of submission, in a marketplace unique over all
+    accounts (0 only for what ended before ordinals were kept).
+    ``quantity`` is what it may fill in all: the quantity asked for less what OCO siblings took.
+    ``state`` is FILLED only when all that was asked for is filled. ``fees`` in quote currency.
+    ``ended_at_ns`` is None while the order is open. ``triggered`` says that a stop, take-profit or
+    trailing stop has gone off. ``stop_level`` is where a trailing stop would go off now.
+    """
+
+    client_order_id: str
+    number: int = 0
     spec: OrderSpec
     state: OrderState
     quantity: Decimal
@@ -105,6 +155,10 @@ class VenueOrder(Message):
     submitted_at_ns: int
     ended_at_ns: int | None = None
     reason: str = ""
+    leverage: Decimal = ONE
+    expires_at_ns: int | None = None
+    triggered: bool = False
+    stop_level: Decimal | None = None
 
 
 class Ended(NamedTuple):
@@ -157,9 +211,11 @@ TRIGGERED_STANCE: dict[OrderType, Stance] = {
 class WorkingOrder:
     """An open order. Mutable, private to the exchange, changed only by matching and clearing.
 
-    ``number`` is the submit order, ``unit_hold`` the quote currency reserved per unit of a buy
-    (0 for sells and for whatever only reduces), ``watermark`` the best price a trailing stop has
-    seen since it was placed, ``parent`` the entry that a bracket's child belongs to.
+    ``number`` is the submit order, ``unit_hold`` the quote currency reserved per unit of a buy, or
+    of what a leveraged order opens (0 for other sells and for whatever only reduces), ``watermark``
+    the best price a trailing stop has seen since it was placed, ``parent`` the entry that a
+    bracket's child belongs to. Against a shown book, ``rank`` is its place in time among the orders
+    of all accounts and ``queue_ahead`` the size of others that is served first at its price.
     """
 
     client_order_id: str
@@ -175,6 +231,11 @@ class WorkingOrder:
     filled: Decimal = ZERO
     notional: Decimal = ZERO
     fees: Decimal = ZERO
+    leverage: Decimal = ONE
+    expires_at_ns: int | None = None
+    stops_hold: bool = True
+    rank: int = 0
+    queue_ahead: Decimal = ZERO
 
     @property
     def remaining(self) -> Decimal:
@@ -219,24 +280,37 @@ class WorkingOrder:
             self.watermark = better(self.watermark, price)
 
     def trigger(self) -> None:
-        """Make a triggered order executable."""
+        """Make a triggered order executable; it goes to the back of the line."""
+        self.rank = 0
         self.stance = TRIGGERED_STANCE[self.spec.order_type]
 
     def view(self) -> VenueOrder:
-        """Return what the books show while it is open."""
+        """Return what the books show of it; FILLED is earned by quantity alone."""
+        trails = self.watermark is not None and self.stance is Stance.WAITING
         return VenueOrder(
             client_order_id=self.client_order_id,
+            number=self.number,
             spec=self.spec,
-            state=OrderState.PARTIAL if self.filled > ZERO else OrderState.OPEN,
+            state=self._state(),
             quantity=self.quantity,
             filled_quantity=self.filled,
             average_price=self.notional / self.filled if self.filled > ZERO else None,
             fees=self.fees,
             submitted_at_ns=self.submitted_at_ns,
+            leverage=self.leverage,
+            expires_at_ns=self.expires_at_ns,
+            triggered=self.stance is not FIRST_STANCE[self.spec.order_type],
+            stop_level=self.level if trails else None,
         )
 
     def ended_view(self, reason: EndReason, at_ns: int) -> VenueOrder:
-        """Return what the books show once it has ended; FILLED is earned by quantity alone."""
-        complete = self.filled == self.spec.quantity
-        state = OrderState.FILLED if complete else OrderState.CANCELED
-        return self.view().model_copy(update={"state": state, "ended_at_ns": at_ns, "reason": reason.value})
+        """Return what the books show once it has ended."""
+        view = self.view()
+        unfilled = OrderState.EXPIRED if reason is EndReason.EXPIRED else OrderState.CANCELED
+        state = OrderState.FILLED if view.state is OrderState.FILLED else unfilled
+        return view.model_copy(update={"state": state, "ended_at_ns": at_ns, "reason": reason.value})
+
+    def _state(self) -> OrderState:
+        if self.filled == self.spec.quantity:
+            return OrderState.FILLED
+        return OrderState.PARTIAL if self.filled > ZERO else OrderState.OPEN

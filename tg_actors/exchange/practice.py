@@ -2,22 +2,33 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.instruments import Instrument
 from tg_actors.domain.orders import Fill, OrderSpec
-from tg_actors.exchange.admission import Admission, Wish
 from tg_actors.exchange.book import OrderBook
-from tg_actors.exchange.clearing import Clearing, Counters, Identity, Tape
+from tg_actors.exchange.clearing import Counters, Identity
 from tg_actors.exchange.config import ExchangeConfig
 from tg_actors.exchange.fees import Tariff
 from tg_actors.exchange.ledger import Ledger
-from tg_actors.exchange.matching import BarWalk
-from tg_actors.exchange.orders import Accepted, Bracket, EndReason, Refused, StepReport, VenueOrder
-from tg_actors.exchange.path import N_POINTS, BarPath, MarketStep
+from tg_actors.exchange.orders import (
+    Accepted,
+    Bracket,
+    Dedupe,
+    Ended,
+    EndReason,
+    NewOrder,
+    Refused,
+    StepReport,
+    VenueOrder,
+    WorkingOrder,
+)
+from tg_actors.exchange.path import N_POINTS, MarketStep
 from tg_actors.exchange.quotes import LastMarket
-from tg_actors.exchange.screen import Screen
+from tg_actors.exchange.seat import Seat
+from tg_actors.exchange.spot import SpotTerms, Wish
 from tg_actors.exchange.state import VERSION, Checkpoint, from_bytes, to_bytes
 
 __all__ = [
@@ -33,6 +44,30 @@ __all__ = [
 
 #: Executions that :meth:`PracticeExchange.trades` still shows; a reader must come back sooner.
 FILLS_KEPT = 1000
+
+
+@dataclass(slots=True)
+class StepTape:
+    """What one step did: fills, ends of orders, and the ids of exits that came alive."""
+
+    fills: list[Fill] = field(default_factory=list)
+    closed: list[Ended] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+
+    def on_open(self, order: WorkingOrder, at_ns: int) -> None:  # noqa: ARG002 - a tape with times needs it
+        """Note an exit that came alive."""
+        self.opened.append(order.client_order_id)
+
+    def on_trigger(self, order: WorkingOrder, at_ns: int) -> None:
+        """Nothing: the fill tells."""
+
+    def on_fill(self, order: WorkingOrder, fill: Fill, realised: Decimal) -> None:  # noqa: ARG002 - spot
+        """Note a fill."""
+        self.fills.append(fill)
+
+    def on_end(self, order: VenueOrder, reason: EndReason, at_ns: int) -> None:  # noqa: ARG002 - on the order
+        """Note an end."""
+        self.closed.append(Ended(order.client_order_id, order.state, reason))
 
 
 class PracticeExchange:
@@ -80,23 +115,18 @@ class PracticeExchange:
 
         ``at_ns`` is for the books alone: whatever it says, the order meets the next bar first.
         """
-        wish = Wish(client_order_id, spec, bracket, self._market.quote(spec.symbol))
-        refused = self._admission.refusal(wish)
-        if refused is not None:
-            return refused
-        self._counters.orders += 1
-        self._clearing.open(self._admission.working(wish, self._counters.orders, at_ns))
-        return Accepted(client_order_id)
+        order = NewOrder(client_order_id, spec, bracket, dedupe=Dedupe.FOREVER, stops_hold=True)
+        return self._seat.take(Wish(order, self._market.quote(spec.symbol), at_ns))
 
     def cancel(self, client_order_id: str, at_ns: int) -> bool:
         """End an open order; False when there is no such open order, which changes nothing.
 
         OCO siblings stay: only a fill touches them. Children of a bracket already alive stay too.
         """
-        order = self._book.open.get(client_order_id)
+        order = self._seat.book.open.get(client_order_id)
         if order is None:
             return False
-        self._clearing.end(order, EndReason.ASKED, at_ns)
+        self._seat.clearing.end(order, EndReason.ASKED, at_ns)
         return True
 
     def advance(self, step: MarketStep) -> StepReport:
@@ -108,8 +138,8 @@ class PracticeExchange:
         if step.cycle <= self._cycle:
             raise ValueError(f"cycle {step.cycle} was traded before: the exchange is at {self._cycle}")
         step.check()
-        self._clearing.tape = Tape()
-        walks = self._walks(step)
+        tape = self._seat.clearing.tape = StepTape()
+        walks = self._seat.walks(step, self._market.align(step.symbols))
         # Point by point over all instruments, so that fills are booked in the order of time.
         for point in range(N_POINTS):
             for walk in walks:
@@ -118,17 +148,16 @@ class PracticeExchange:
             walk.finish()
         self._market.update(step)
         self._cycle = step.cycle
-        tape = self._clearing.tape
         self._fills.extend(tape.fills)
         return StepReport(step.cycle, tuple(tape.fills), tuple(tape.closed), tuple(tape.opened))
 
     def look_up(self, client_order_id: str) -> VenueOrder | None:
         """Show an open order or one of the newest 1000 ended ones, None when unknown."""
-        return self._book.look_up(client_order_id)
+        return self._seat.book.look_up(client_order_id)
 
     def open_orders(self) -> tuple[VenueOrder, ...]:
         """Show every open order, in submit order."""
-        return tuple(order.view() for order in self._book.open.values())
+        return tuple(order.view() for order in self._seat.book.open.values())
 
     def trades(self, after: int = 0) -> tuple[Fill, ...]:
         """Return executions whose ordinal (the number in ``trade_id``) is above ``after``, oldest first.
@@ -139,7 +168,7 @@ class PracticeExchange:
 
     def balances(self) -> dict[str, Decimal]:
         """Return everything owned per currency, holds included, in alphabetical order."""
-        return self._ledger.totals()
+        return self._seat.ledger.totals()
 
     def forget(self, until_ns: int) -> None:
         """Drop ended orders and executions up to an instant, to keep :meth:`dump` short.
@@ -147,7 +176,7 @@ class PracticeExchange:
         For a client that has written them down itself; look-ups of them then find nothing and
         their client order ids are free again.
         """
-        self._book.forget(until_ns)
+        self._seat.book.forget(until_ns)
         kept = (fill for fill in self._fills if fill.at_ns > until_ns)
         self._fills = deque(kept, maxlen=FILLS_KEPT)
 
@@ -158,13 +187,13 @@ class PracticeExchange:
             venue=self.venue,
             account=self.account,
             cycle=self._cycle,
-            orders_numbered=self._counters.orders,
-            trades_numbered=self._counters.trades,
-            balances=self._ledger.totals(),
-            holds=self._ledger.pools(),
+            orders_numbered=self._seat.counters.orders,
+            trades_numbered=self._seat.counters.trades,
+            balances=self._seat.ledger.totals(),
+            holds=self._seat.ledger.pools(),
             quotes=self._market.known(),
-            open_orders=list(self._book.open.values()),
-            ended=list(self._book.ended.values()),
+            open_orders=list(self._seat.book.open.values()),
+            ended=list(self._seat.book.ended.values()),
             fills=list(self._fills),
         )
         return to_bytes(checkpoint)
@@ -178,12 +207,9 @@ class PracticeExchange:
         """
         checkpoint = from_bytes(raw)
         self._refuse_foreign(checkpoint)
-        ledger = Ledger(checkpoint.balances)
-        for pool, needs in checkpoint.holds.items():
-            ledger.hold(pool, needs)
         self._assemble(
             OrderBook(checkpoint.open_orders, checkpoint.ended),
-            ledger,
+            Ledger(checkpoint.balances, checkpoint.holds),
             Counters(checkpoint.orders_numbered, checkpoint.trades_numbered),
         )
         self._market.restore(checkpoint.quotes)
@@ -191,26 +217,16 @@ class PracticeExchange:
         self._cycle = checkpoint.cycle
 
     def _assemble(self, book: OrderBook, ledger: Ledger, counters: Counters) -> None:
-        self._book, self._ledger, self._counters = book, ledger, counters
-        self._screen = Screen(tuple(self._instruments), book)
-        self._admission = Admission(self._instruments, book, ledger, self._tariff)
-        self._clearing = Clearing(
-            identity=Identity(self.venue, self.account),
-            instruments=self._instruments,
-            tariff=self._tariff,
+        self._seat = Seat(
+            Identity(self.venue, self.account),
+            self._instruments,
+            self._tariff,
             book=book,
             ledger=ledger,
+            terms=SpotTerms(self._instruments, self._tariff, ledger),
             counters=counters,
+            tape=StepTape(),
         )
-
-    def _walks(self, step: MarketStep) -> list[BarWalk]:
-        awake = self._screen.awake(step, self._market.align(step.symbols))
-        return [
-            BarWalk(
-                self._instruments[symbol], BarPath.of(step, row), self._book, self._clearing, self._tariff
-            )
-            for symbol, row in awake
-        ]
 
     def _refuse_foreign(self, checkpoint: Checkpoint) -> None:
         theirs, ours = (checkpoint.venue, checkpoint.account), (self.venue, self.account)

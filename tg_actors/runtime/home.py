@@ -20,10 +20,15 @@ def home() -> Path:
         UserError: the folder cannot be made or written.
     """
     folder = Path(os.environ.get("TG_HOME") or platformdirs.user_data_dir("triplegain")).expanduser()
-    return _private_folder(folder)
+    return private_folder(folder)
 
 
-def _private_folder(folder: Path) -> Path:
+def private_folder(folder: Path) -> Path:
+    """Make a folder that only its owner can read, or make it so.
+
+    Raises:
+        UserError: it cannot be made or written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=_PRIVATE)
         folder.chmod(_PRIVATE)
@@ -89,12 +94,12 @@ class RunFolder:
 
 def runs_folder() -> Path:
     """The folder that holds all runs."""
-    return _private_folder(home() / "runs")
+    return private_folder(home() / "runs")
 
 
 def run_folder(name: str) -> RunFolder:
     """Return the folder of a run, made if needed, and remember it as the latest."""
-    folder = RunFolder(_private_folder(runs_folder() / name))
+    folder = RunFolder(private_folder(runs_folder() / name))
     scratch = home() / f".{_LATEST}.{os.getpid()}"
     scratch.write_text(name)
     scratch.replace(home() / _LATEST)

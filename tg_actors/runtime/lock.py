@@ -12,10 +12,21 @@ from tg_actors.domain.errors import UserError
 
 @contextmanager
 def sole_desk(path: Path) -> Iterator[None]:
-    """Hold the lock while the block runs; a crash or ``kill -9`` releases it at once.
+    """Hold a run's lock while the block runs.
 
     Raises:
-        UserError: another process holds it.
+        UserError: another desk holds it.
+    """
+    with sole_holder(path, "desk", "stop it with Ctrl-C, or give this one another --name"):
+        yield
+
+
+@contextmanager
+def sole_holder(path: Path, what: str, advice: str) -> Iterator[None]:
+    """Hold a lock while the block runs; a crash or ``kill -9`` releases it at once.
+
+    Raises:
+        UserError: another process, a ``what``, holds it; the sentence ends with the advice.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -23,8 +34,7 @@ def sole_desk(path: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(
-                f"another desk (process {_holder(path)}) is trading on {path.parent}: "
-                "stop it with Ctrl-C, or give this one another --name"
+                f"another {what} (process {_holder(path)}) is at work on {path.parent}: {advice}"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"pid": os.getpid()}).encode(), 0)
