@@ -15,7 +15,7 @@ from tg_actors.market.feeds.recorded import RecordedFeed
 from tg_actors.market.feeds.simulated import SimulatedFeed
 from tg_actors.market.filters import InstrumentFilters, spread_bps
 from tg_actors.market.history import DEFAULT_VENUE
-from tg_actors.market.timeframes import Timeframe, instant_ns
+from tg_actors.market.timeframes import Timeframe, instant_ns, instant_text
 
 
 class SimulatedSource(Message):
@@ -38,11 +38,27 @@ class RecordedSource(Message):
     to_utc: str | None = None
 
 
+class VenueSource(Message):
+    """Closed bars of a real venue, as they close.
+
+    ``exchange`` is ccxt's id, ``url`` another server that speaks its language. ``from_utc`` is the open of
+    cycle 0, the same for the whole life of a run: :func:`begin` sets it when the run begins.
+    """
+
+    kind: Literal["venue"] = "venue"
+    exchange: str = Field(pattern=r"^[a-z0-9_]+$")
+    url: str | None = None
+    from_utc: str | None = None
+
+
+MarketSource = SimulatedSource | RecordedSource | VenueSource
+
+
 class MarketConfig(Message):
     """The market part of a desk's configuration."""
 
     timeframe: Timeframe = Timeframe.HOUR_1
-    source: SimulatedSource | RecordedSource = Field(discriminator="kind")
+    source: MarketSource = Field(discriminator="kind")
 
 
 class MarketSpec(Message):
@@ -54,7 +70,7 @@ class MarketSpec(Message):
 
     symbols: tuple[str, ...] = Field(min_length=1)
     timeframe: Timeframe
-    source: SimulatedSource | RecordedSource = Field(discriminator="kind")
+    source: MarketSource = Field(discriminator="kind")
     spread_bps: dict[str, Decimal]
     prefetch_cycles: int = Field(default=256, ge=1)
 
@@ -79,6 +95,23 @@ def market_spec(config: MarketConfig, symbols: Sequence[str], filters: Instrumen
         timeframe=config.timeframe,
         source=source,
         spread_bps={symbol: spread_bps(symbol, filters) for symbol in symbols},
+        # Nobody knows the bars of a live market before they close.
+        **({"prefetch_cycles": 1} if isinstance(source, VenueSource) else {}),
+    )
+
+
+def begin(config: MarketConfig, at_ns: int) -> MarketConfig:
+    """Fix where a live market's cycle 0 lies: the bar that closed last before ``at_ns``.
+
+    What is not live, or has begun already, stays as it is.
+    """
+    source = config.source
+    if not isinstance(source, VenueSource) or source.from_utc is not None:
+        return config
+    bar_ns = config.timeframe.bar_ns
+    first_ns = (at_ns // bar_ns - 1) * bar_ns
+    return config.model_copy(
+        update={"source": source.model_copy(update={"from_utc": instant_text(first_ns)})}
     )
 
 
@@ -92,6 +125,8 @@ def open_feed(spec: MarketSpec) -> Feed:
     source = spec.source
     if isinstance(source, SimulatedSource):
         return SimulatedFeed(source.seed, spec.symbols, spec.timeframe, spreads)
+    if isinstance(source, VenueSource):
+        return _open_live(source, spec, spreads)
     return RecordedFeed.open(
         source.data,
         spec.symbols,
@@ -101,6 +136,16 @@ def open_feed(spec: MarketSpec) -> Feed:
         spread_bps=spreads,
         venue=source.venue,
     )
+
+
+def _open_live(source: VenueSource, spec: MarketSpec, spreads: dict[str, float]) -> Feed:
+    if source.from_utc is None:
+        raise UserError("a live market needs the instant at which the run began: write from_utc")
+    # ccxt takes a second to import; replays do without it.
+    from tg_actors.market.feeds.venue import open_venue_feed  # noqa: PLC0415 - see above
+
+    start_ns = instant_ns(source.from_utc)
+    return open_venue_feed(source.exchange, source.url, spec.symbols, spec.timeframe, start_ns, spreads)
 
 
 def open_market(spec: MarketSpec) -> SnapshotBuilder:

@@ -1,0 +1,1 @@
+"""Alpaca through alpaca-py."""

@@ -1,0 +1,1 @@
+"""Kraken and Binance through ccxt."""
