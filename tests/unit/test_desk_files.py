@@ -144,3 +144,7 @@ def test_a_desk_that_contradicts_itself_is_refused(
 def test_a_desk_reads_back_as_itself() -> None:
     config = load_desk("configs/desks/laptop-paper.yaml")
     assert DeskConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_a_bare_name_is_a_shipped_desk() -> None:
+    assert find_config("laptop-paper").resolve() == find_config("configs/desks/laptop-paper.yaml").resolve()

@@ -64,7 +64,7 @@ def test_a_data_folder_alone_means_a_recorded_market() -> None:
 
 def _name(flags: Flags, config: DeskConfig = PAPER, *, backtest: bool = False) -> str:
     changed = flagged(config, flags)
-    return run_name(changed, *plan_market(changed), backtest=backtest)
+    return run_name(changed, plan_market(changed)[1].start_ns, backtest=backtest)
 
 
 def test_a_run_is_named_by_what_it_trades() -> None:

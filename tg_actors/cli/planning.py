@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tg_actors.desk.config import DeskConfig, load_desk
+from tg_actors.desk.config import DeskConfig, load_desk, load_venue
+from tg_actors.desk.live import check_mode
 from tg_actors.desk.plan import BACKTEST, DeskPlan, Flags, flagged, make_plan, plan_market, run_name
 from tg_actors.domain.errors import UserError
+from tg_actors.execution.venues.connection import InlineConnection
 from tg_actors.execution.wire import ExecutorSpec
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.repository import Journal
+from tg_actors.market.config import MarketConfig, VenueSource, begin
 from tg_actors.runtime.clock import wall_ns
 from tg_actors.runtime.home import RunFolder, run_folder, runs_folder
+from tg_actors.runtime.keys import read_key
 
 if TYPE_CHECKING:
     from tg_actors.desk.report import Report
@@ -31,21 +35,67 @@ class PlannedRun:
     folder: RunFolder
 
 
-def plan_run(desk: str, flags: Flags, name: str | None, *, backtest: bool) -> PlannedRun:
+def plan_run(
+    desk: str, flags: Flags, name: str | None, *, backtest: bool, live: str | None = None
+) -> PlannedRun:
     """Read the desk, open its market once to see that it can be had, and find the run's folder.
+
+    ``live`` is the desk's name as a person has typed it, for a desk that trades real money.
 
     Raises:
         UserError: whatever a user can get wrong.
     """
     config = flagged(load_desk(desk), flags)
-    spec, feed = plan_market(config)
-    named = (
-        run_name(config, spec, feed, backtest=backtest) if name is None else _name(name, backtest=backtest)
-    )
+    if backtest:
+        _check_past(config)
+    else:
+        check_mode(config, live)
+        check_key(config)
+    if isinstance(config.market.source, VenueSource):
+        named = run_name(config, None, backtest=backtest) if name is None else _name(name, backtest=backtest)
+        config = config.model_copy(update={"market": _begun(config.market, RunFolder(runs_folder() / named))})
+        spec, feed = plan_market(config)
+    else:
+        spec, feed = plan_market(config)
+        start_ns = feed.start_ns
+        named = (
+            run_name(config, start_ns, backtest=backtest) if name is None else _name(name, backtest=backtest)
+        )
     planned = RunFolder(runs_folder() / named)
     plan = make_plan(config, spec, feed, planned.path, str(planned.journal), durable=not backtest)
     # Only now: a start that fails leaves no folder behind and takes no other run's place as the latest.
     return PlannedRun(config, plan, run_folder(planned.name))
+
+
+def check_key(config: DeskConfig) -> None:
+    """Make sure that a desk which trades real money has its key; a paper desk's exchange gives out its own.
+
+    Raises:
+        UserError: there is no key, or others may read it.
+    """
+    connection = load_venue(config).connection
+    if config.mode == "live" and not isinstance(connection, InlineConnection):
+        read_key(connection.key)
+
+
+def _check_past(config: DeskConfig) -> None:
+    if isinstance(config.market.source, VenueSource):
+        raise UserError(
+            f"desk {config.name!r} trades on a live market, which has no past to test on: add "
+            "--market recorded --data DIR, or --market simulated"
+        )
+
+
+def _begun(market: MarketConfig, folder: RunFolder) -> MarketConfig:
+    """Return a live market with its cycle 0 where the run's journal has it, or now."""
+    if folder.journal.exists():
+        with JournalReader.read_only(folder.journal) as journal:
+            known = journal.identity()
+        if known is not None:
+            from_utc = json.loads(known["market"])["source"].get("from_utc")
+            source = market.source.model_copy(update={"from_utc": from_utc})
+            return market.model_copy(update={"source": source})
+    return begin(market, wall_ns())
 
 
 def check_desk(desk: str) -> DeskConfig:
@@ -55,6 +105,8 @@ def check_desk(desk: str) -> DeskConfig:
         UserError: whatever would keep it from starting.
     """
     config = load_desk(desk)
+    if isinstance(config.market.source, VenueSource):
+        return config  # its market is asked when it starts: a check needs no network
     spec, feed = plan_market(config)
     make_plan(config, spec, feed, Path(), "", durable=False)
     return config

@@ -51,6 +51,10 @@ def run(
             "--control-port", min=0, max=65535, help="Open the HTTP kill switch here; 0 takes a free port."
         ),
     ] = None,
+    live: Annotated[
+        str | None,
+        typer.Option("--live", metavar="DESK", help="Trade real money: type the desk's name."),
+    ] = None,
     json_: AsJson = False,
 ) -> None:
     """Start the desk and trade on paper until the market ends or Ctrl-C; starting again resumes."""
@@ -59,7 +63,7 @@ def run(
         from tg_actors.desk.plan import Flags
 
         flags = Flags(market, data, instruments, timeframe, from_, to, seed, speed)
-        planned = plan_run(desk, flags, name, backtest=False)
+        planned = plan_run(desk, flags, name, backtest=False, live=live)
         if metrics_port is not None:
             plan = planned.plan.model_copy(update={"metrics_port": metrics_port})
             planned = dataclasses.replace(planned, plan=plan)
@@ -101,19 +105,23 @@ def _trade(
     from tg_actors.runtime.cluster import ClusterSpec, cluster, ray_version
 
     _log.info("Ray %s", ray_version())
+    from tg_actors.desk.paper import on_paper
+
     spec = ClusterSpec(f"triplegain-{planned.folder.name}", address, dashboard)
     with (
         planned.folder.logs.open("a", encoding="utf-8") as log,
         # Ray prints warnings to stdout whatever it is told; what programs read must stay clean.
         redirect_stdout(log),
         err.status("starting Ray (about ten seconds) …") as status,
+        # Before Ray: the exchange must still be there while the actors end.
+        on_paper(planned.config, planned.plan, planned.folder, status.update) as connected,
         cluster(spec, status.update) as joined,
     ):
         from tg_actors.desk.launch import crew_of, launch
         from tg_actors.desk.session import Session
 
         status.update("starting the actors …")
-        plan = planned.plan.model_copy(update={"dashboard_url": joined.dashboard_url})
+        plan = connected.model_copy(update={"dashboard_url": joined.dashboard_url})
         session = Session(launch(plan, crew_of(plan, planned.config.supervision)), cycles)
         session.prepare(_START_S_MAX)
         status.stop()

@@ -9,12 +9,14 @@ import ray
 from tg_actors.desk.coordinator import ROLE, Coordinator, remember
 from tg_actors.desk.crew import Crew, man
 from tg_actors.desk.overseer import Overseer
-from tg_actors.desk.pace import Pace
+from tg_actors.desk.pace import LivePace, Metronome, Pace
 from tg_actors.desk.plan import DeskPlan
 from tg_actors.desk.remote import RemoteEnsemble, RemoteExecution, RemoteMarket, RemoteRisk, RemoteRoster
+from tg_actors.desk.staging import Staging
 from tg_actors.desk.status import DeskStatus, StatusBoard
+from tg_actors.domain.errors import JournalError
 from tg_actors.journal.repository import Journal
-from tg_actors.runtime.actors import Watchdog
+from tg_actors.runtime.actors import Watchdog, reborn
 from tg_actors.runtime.clock import wall_ns
 from tg_actors.telemetry.metrics import DeskMetrics
 
@@ -24,6 +26,7 @@ _HEARTBEAT_S = 1.0
 class CoordinatorActor:
     """Runs the desk cycle by cycle and supervises everybody else; every start resumes the journal."""
 
+    @reborn(JournalError)
     def __init__(self, plan: DeskPlan, crew: Crew) -> None:
         self._plan = plan
         self._stop = threading.Event()
@@ -48,14 +51,21 @@ class CoordinatorActor:
         ensemble = RemoteEnsemble(crew.meta, handles[crew.meta], lost, patience_s)
         risk = RemoteRisk(crew.risk, handles[crew.risk], lost, patience_s)
         executor = RemoteExecution(crew.executor, handles[crew.executor], lost, patience_s, market)
-        self._coordinator = Coordinator(plan.desk, journal, epoch, market, roster, ensemble, risk, executor)
+        staging = Staging(plan.risk.stages, plan.meta.agents[0])
+        self._coordinator = Coordinator(
+            plan.desk, journal, epoch, market, roster, ensemble, risk, executor, staging=staging
+        )
         self._overseer.remember(journal.events({"ActorDied"}))
         self._overseer.attend(self._coordinator, roster)
         memory = remember(journal)
         risk.recall(memory.risk)
         self._coordinator.start(memory)
         self._board = StatusBoard(plan, crew, self._overseer.wards, journal)
-        self._pace = Pace(plan.bar_ns, plan.speed)
+        self._pace: Metronome = (
+            Pace(plan.bar_ns, plan.speed)
+            if plan.live_from_ns is None
+            else LivePace(plan.live_from_ns, plan.bar_ns)
+        )
         self._metrics = DeskMetrics()
         if plan.metrics_port is not None:
             self._metrics.serve(plan.metrics_port)
@@ -72,13 +82,14 @@ class CoordinatorActor:
         with self._one_at_a_time:
             return self._trade(cycles_max)
 
+    @reborn(JournalError)
     def _trade(self, cycles_max: int | None) -> str:
         why = "stopped"
         while not self._stop.is_set():
             if cycles_max is not None and self._coordinator.next_cycle >= cycles_max:
                 why = "enough cycles"
                 break
-            self._pace.wait(self._stop, self._coordinator.obey)
+            self._pace.wait(self._coordinator.next_cycle, self._stop, self._coordinator.obey)
             started = time.perf_counter()
             report = self._coordinator.step()
             if report is None:

@@ -12,10 +12,12 @@ from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
 from tg_actors.exchange.config import ExchangeConfig
 from tg_actors.execution.permits import HardLimits
+from tg_actors.execution.venues.connection import Connection, InlineConnection
 from tg_actors.market.config import MarketConfig
 from tg_actors.market.filters import InstrumentFilters
 from tg_actors.meta.ensemble import MetaConfig
 from tg_actors.risk.limits import RiskLimits
+from tg_actors.risk.stages_plan import StagePlan, StageSpec
 from tg_actors.technical.spec import TechnicalSpec
 
 #: A multiple of real time, or as fast as the desk decides.
@@ -44,17 +46,29 @@ class SupervisionConfig(Message):
 
 
 class VenueConfig(Message):
-    """A file in ``configs/venues``: what the venue asks of orders, and what trading there costs."""
+    """A file in ``configs/venues``: what the venue asks of orders, and the way to it.
+
+    ``exchange`` is what trading costs on the practice exchange, which stands in for the venue in
+    backtests and on paper. ``connection`` is the client that a desk trades through.
+    """
 
     instruments: InstrumentFilters
     exchange: ExchangeConfig
+    connection: Connection = Field(default_factory=InlineConnection)
+
+
+#: Whose money it is.
+Mode = Literal["paper", "live"]
 
 
 class DeskConfig(Message):
     """Everything an owner decides about one desk.
 
     ``opening_cash`` is per currency; a currency is funded when an instrument is paid in it.
-    ``venue`` and ``agents`` name files in ``configs/venues`` and ``configs/agents``.
+    ``venue`` and ``agents`` name files in ``configs/venues`` and ``configs/agents``. In ``mode``
+    ``paper`` the venue is the practice exchange, reached through the venue's own client where it has
+    one; in ``live`` it is the venue, and it is real money. ``stage`` is the first stage of
+    ``configs/stages.yaml`` at which the desk may trade, None for a desk without stages.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -64,6 +78,8 @@ class DeskConfig(Message):
     opening_cash: dict[str, Annotated[Decimal, Field(ge=0)]]
     market: MarketConfig
     venue: str
+    mode: Mode = "paper"
+    stage: str | None = None
     agents: tuple[str, ...] = Field(min_length=1)
     meta: MetaConfig
     risk: RiskLimits
@@ -84,6 +100,7 @@ def load_desk(path: str) -> DeskConfig:
     _check(config, found)
     load_venue(config)
     load_agents(config)
+    load_stages(config)
     return config
 
 
@@ -108,6 +125,53 @@ def load_agents(config: DeskConfig) -> tuple[TechnicalSpec, ...]:
             )
         specs.append(spec)
     return tuple(specs)
+
+
+def load_plan() -> StagePlan:
+    """Read the stages and their gates."""
+    return load(StagePlan, find_config("configs/stages.yaml"))
+
+
+def load_stages(config: DeskConfig, *, rehearsal: bool = False) -> StageSpec | None:
+    """Read the stages that a desk, or the rehearsal of one, is held to; None when its file names none.
+
+    Raises:
+        UserError: the stage is unknown, or contradicts the desk.
+    """
+    if config.stage is None:
+        return None
+    plan = load_plan()
+    if config.stage not in plan:
+        raise UserError(
+            f"desk {config.name!r}: there is no stage {config.stage!r}: use {', '.join(plan.names)}"
+        )
+    stage = plan[config.stage]
+    if config.mode == "live" and not stage.real_money:
+        raise UserError(
+            f"desk {config.name!r} trades real money and {stage.name} is for paper: name another stage"
+        )
+    if config.reporting_currency not in _DOLLARS:
+        raise UserError(
+            f"desk {config.name!r} reports in {config.reporting_currency}, but stages count dollars: "
+            f"report in one of {', '.join(_DOLLARS)}, or leave out stage"
+        )
+    funded = {symbol.partition("/")[2] for symbol in config.instruments} - {config.reporting_currency}
+    idle = [currency for currency in sorted(funded) if config.opening_cash.get(currency, 0) > 0]
+    if idle:
+        raise UserError(
+            f"desk {config.name!r} opens with {idle[0]}, whose price alone would move it between stages: "
+            f'write opening_cash {idle[0]}: "0"'
+        )
+    if config.meta.quorum > 1 and not all(s.multi_model for s in plan.stages):
+        raise UserError(
+            f"desk {config.name!r} has a quorum of {config.meta.quorum}, which no stage that hears one "
+            "agent can meet: write quorum: 1"
+        )
+    return StageSpec(plan=plan, home=stage.name, rehearsal=rehearsal)
+
+
+#: What a stage's capital may be counted in.
+_DOLLARS = ("USD", "USDT", "USDC")
 
 
 def _check(config: DeskConfig, path: Path) -> None:

@@ -8,11 +8,13 @@ from decimal import Decimal
 from tg_actors.desk.block import decode
 from tg_actors.desk.cycle import CycleReport, DecisionCycle, Ports
 from tg_actors.desk.ports import Ensemble, Execution, Market, Risk, Roster
+from tg_actors.desk.staging import STAGE_EVENTS, STAGE_VERB, Staging, recalled, told
 from tg_actors.domain.blocks import F64, MarketSnapshot
 from tg_actors.domain.decisions import Decision, RiskState
 from tg_actors.domain.message import Message
 from tg_actors.domain.money import ZERO
 from tg_actors.domain.orders import TradingState
+from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.repository import Journal, Transaction
 
 ROLE = "coordinator"
@@ -47,16 +49,17 @@ class Memory:
     risk: RiskState | None
 
 
-def remember(journal: Journal) -> Memory:
+def remember(journal: JournalReader) -> Memory:
     """Read the newest decision and every agent's memory from the journal."""
     decision = journal.last_decision()
     if decision is None:
         return Memory(None, {}, None)
     found = journal.decision(decision.cycle)
     risk = decision.judgement.state
-    for event in journal.events({REARMED}):
+    for event in journal.events({REARMED, *STAGE_EVENTS}):
         if event.cycle > decision.cycle:
-            risk = RiskState.model_validate_json(event.payload)
+            rearmed = event.type == REARMED
+            risk = RiskState.model_validate_json(event.payload) if rearmed else recalled(risk, event)
     return Memory(decision, {} if found is None else decode(found[1]).memories, risk)
 
 
@@ -78,6 +81,7 @@ class Coordinator:
         risk: Risk,
         execution: Execution,
         *,
+        staging: Staging,
         obey: bool = True,
     ) -> None:
         self._journal = journal
@@ -86,8 +90,10 @@ class Coordinator:
         self._roster = roster
         self._risk = risk
         self._execution = execution
+        self._staging = staging
         self._obey = obey
-        self._cycle = DecisionCycle(desk, Ports(market, roster, ensemble, risk, execution, self._record))
+        ports = Ports(market, roster, ensemble, risk, execution, self._record, staging.heard)
+        self._cycle = DecisionCycle(desk, ports)
         self._snapshot: MarketSnapshot | None = None
         self.handlers = Handlers()
         self.next_cycle = 0
@@ -96,6 +102,7 @@ class Coordinator:
     def start(self, memory: Memory) -> None:
         """Give everybody their memory and finish a cycle that was decided but not carried out."""
         self._roster.recall(memory.memories)
+        self._staging.state = None if memory.risk is None else memory.risk.stage
         if memory.decision is None:
             return
         decision = memory.decision
@@ -113,6 +120,7 @@ class Coordinator:
         self.next_cycle += 1
         alerts = market_alerts(self._snapshot, report.snapshot) + report.settlement.alerts
         alerts += report.execution.alerts
+        alerts += tuple(told(change) for change in report.decision.judgement.stage_changes)
         self._snapshot = report.snapshot
         if alerts:
             self.raise_alerts(alerts, report.decision.cycle, report.decision.at_ns)
@@ -157,6 +165,8 @@ class Coordinator:
         if verb == "rearm":
             self.append(REARMED, self._risk.rearm(self._equity()))
             return "breakers re-armed"
+        if verb == STAGE_VERB:
+            return self._restage(argument, snapshot.at_ns)
         if verb == "restart_agent":
             return self.handlers.restart_agent(argument)
         return f"unknown request {verb!r}"
@@ -170,6 +180,15 @@ class Coordinator:
             self.raise_alerts(left, snapshot.cycle, snapshot.at_ns)
         return None if report.unfinished else "every position is closed"
 
+    def _restage(self, argument: str, at_ns: int) -> str:
+        """Move the desk to another stage, as a person has ordered; the journal first."""
+        change = self._staging.obey(argument, self._equity(), at_ns)
+        if isinstance(change, str):
+            return change
+        self.append(change.move, change, ref=change.state.stage)
+        self._risk.restage(change.state)
+        return told(change)
+
     def _equity(self) -> Decimal:
         decision = self._journal.last_decision()
         return ZERO if decision is None else decision.equity
@@ -179,7 +198,13 @@ class Coordinator:
             fresh = tx.record_decision(decision, block)
             if fresh:
                 self._apply_breakers(tx, decision)
+                self._tell_stages(tx, decision)
+        self._staging.state = decision.judgement.state.stage
         return fresh
+
+    def _tell_stages(self, tx: Transaction, decision: Decision) -> None:
+        for change in decision.judgement.stage_changes:
+            tx.append(change.move, change, change.state.stage, decision.cycle, decision.at_ns)
 
     def _apply_breakers(self, tx: Transaction, decision: Decision) -> None:
         halt = decision.judgement.halt

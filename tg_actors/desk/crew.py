@@ -9,13 +9,14 @@ from tg_actors.runtime.actors import Handle, look_up, spawn
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """One supervised actor: its public name, its class, what it is started with, its policy."""
+    """One supervised actor: its public name, its class, what it is started with, its policy, its nodes."""
 
     name: str
     cls: type[Any]
     args: tuple[Any, ...]
     policy: ChildPolicy
     concurrency: int = 1
+    node_resource: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +42,9 @@ class Crew:
 def man(station: Station) -> Handle:
     """Return the actor of a station, spawning it when it is not there."""
     return look_up(station.name) or spawn(
-        station.cls, station.name, *station.args, concurrency=station.concurrency
+        station.cls,
+        station.name,
+        *station.args,
+        concurrency=station.concurrency,
+        node_resource=station.node_resource,
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from tg_actors.desk.block import DecisionBlock, block_hash, encode
 from tg_actors.desk.ports import Ensemble, Execution, Hearing, Market, Risk, Roster
-from tg_actors.domain.blocks import MarketSnapshot
+from tg_actors.domain.blocks import MarketSnapshot, Opinions
 from tg_actors.domain.decisions import Decision, Quotes, Settlement, Targets
 from tg_actors.domain.errors import Fenced
 from tg_actors.domain.ids import cycle_id
@@ -19,6 +19,8 @@ from tg_actors.execution.sender import ExecutionReport
 from tg_actors.meta.ensemble import CombineRequest
 from tg_actors.risk.judge import JudgeRequest
 
+#: The opinions that the ensemble may hear; the others are journaled all the same.
+Heard = Callable[[tuple[Opinions, ...]], tuple[Opinions, ...]]
 #: Journals a decision and its block; returns False when the cycle was decided before.
 Record = Callable[[Decision, bytes], bool]
 
@@ -33,6 +35,7 @@ class Ports:
     risk: Risk
     execution: Execution
     record: Record
+    heard: Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ class DecisionCycle:
         """Everything after the snapshot. Settling and opining overlap; neither waits for the other."""
         settling = self._ports.execution.begin_settle(snapshot)
         hearing = self._ports.roster.opine(snapshot)
-        targets = self._ports.ensemble.combine(CombineRequest(snapshot=snapshot, opinions=hearing.opinions))
+        heard = self._ports.heard(hearing.opinions)
+        targets = self._ports.ensemble.combine(CombineRequest(snapshot=snapshot, opinions=heard))
         settlement = settling()
         judgement = self._ports.risk.judge(
             JudgeRequest(

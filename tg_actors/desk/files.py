@@ -62,7 +62,7 @@ def configs_folder() -> Path:
 
 
 def find_config(path: str) -> Path:
-    """Resolve a path as given, then below the shipped configuration.
+    """Resolve a path as given, then below the shipped configuration; a bare name is a shipped desk.
 
     Raises:
         UserError: there is no such file.
@@ -70,7 +70,7 @@ def find_config(path: str) -> Path:
     given = Path(path)
     shipped = configs_folder()
     relative = given.relative_to("configs") if given.parts[:1] == ("configs",) else given
-    for candidate in (given, shipped / relative):
+    for candidate in (given, shipped / relative, shipped / "desks" / f"{path}.yaml"):
         if candidate.is_file():
             return candidate
     folder = relative.parts[0] if relative.parts[0] in _NAMED_FOLDERS else "desks"

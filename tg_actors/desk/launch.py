@@ -1,12 +1,14 @@
 """Spawn a desk on a running Ray cluster: every actor at once, then the coordinator."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from tg_actors.desk.actor import CoordinatorActor
 from tg_actors.desk.config import SupervisionConfig
 from tg_actors.desk.crew import Crew, Station, man
 from tg_actors.desk.plan import DeskPlan
 from tg_actors.execution.actor import ExecutorActor, ExecutorActorSpec
+from tg_actors.journal.halt_file import NAME as HALT_FILE
 from tg_actors.market.actor import MarketActor
 from tg_actors.meta.actor import MetaActor
 from tg_actors.risk.actor import RiskActor
@@ -25,6 +27,9 @@ def crew_of(plan: DeskPlan, supervision: SupervisionConfig) -> Crew:
         journal=plan.journal,
         account=plan.account,
         coordinator_silence_s_max=supervision.coordinator_silence_s_max,
+        speed=plan.speed,
+        live=plan.live_from_ns is not None,
+        halt_file=str(Path(plan.folder) / HALT_FILE),
     )
     account = plan.account.executor.account
     core = (
@@ -38,7 +43,7 @@ def crew_of(plan: DeskPlan, supervision: SupervisionConfig) -> Crew:
         for spec in plan.agents
     )
     return Crew(
-        stations=core + agents,
+        stations=tuple(replace(s, node_resource=plan.node_resource) for s in core + agents),
         market=core[0].name,
         meta=core[1].name,
         risk=core[2].name,
@@ -61,5 +66,12 @@ def launch(plan: DeskPlan, crew: Crew, coordinator: type[CoordinatorActor] = Coo
     The crew belongs to this process, not to the coordinator, whose death would end it.
     """
     handles = tuple(man(station) for station in crew.stations)
-    chief = spawn(coordinator, "CoordinatorActor", plan, crew, concurrency=_COORDINATOR_CALLS)
+    chief = spawn(
+        coordinator,
+        "CoordinatorActor",
+        plan,
+        crew,
+        concurrency=_COORDINATOR_CALLS,
+        node_resource=plan.node_resource,
+    )
     return Launched(chief, handles)

@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from tg_actors.desk.config import DeskConfig, Speed, load_agents, load_venue
+from tg_actors.desk.config import DeskConfig, Speed, load_agents, load_stages, load_venue
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
 from tg_actors.execution.start import AccountSpec
+from tg_actors.execution.venues.connection import CcxtConnection, InlineConnection
 from tg_actors.execution.wire import ExecutorSpec
 from tg_actors.market.config import (
     MarketConfig,
+    MarketSource,
     MarketSpec,
     RecordedSource,
     SimulatedSource,
+    VenueSource,
     market_spec,
     open_feed,
 )
@@ -50,7 +53,10 @@ class DeskPlan(Message):
     """A desk ready to start, in any process; picklable.
 
     ``journal`` is a path or URL, ``speed`` a multiple of real time, None for as fast as it goes;
-    ``cycles_total`` is None for a market without an end.
+    ``cycles_total`` is None for a market without an end. ``node_resource`` names a custom resource of
+    Ray: the actors live on any nodes that offer it, which must all reach the journal; None keeps
+    them on the driver's node. ``live_from_ns`` is when cycle 0 of a live market opens, None for one that
+    waits for the desk.
     """
 
     desk: str
@@ -68,6 +74,8 @@ class DeskPlan(Message):
     meta: MetaSpec
     risk: RiskSpec
     account: AccountSpec
+    node_resource: str | None = None
+    live_from_ns: int | None = None
 
 
 def flagged(config: DeskConfig, flags: Flags) -> DeskConfig:
@@ -78,7 +86,7 @@ def flagged(config: DeskConfig, flags: Flags) -> DeskConfig:
     """
     symbols = config.instruments if flags.instruments is None else _symbols(flags.instruments)
     timeframe = config.market.timeframe if flags.timeframe is None else _timeframe(flags.timeframe)
-    source = _source(config.market, flags)
+    source = _source(config, flags)
     pace = (
         config.pace if flags.speed is None else config.pace.model_copy(update={"speed": _speed(flags.speed)})
     )
@@ -101,18 +109,24 @@ def plan_market(config: DeskConfig) -> tuple[MarketSpec, Feed]:
     return spec, open_feed(spec)
 
 
-def run_name(config: DeskConfig, spec: MarketSpec, feed: Feed, *, backtest: bool) -> str:
-    """Name a run by what it trades: the same desk on the same market from the same start is the same run."""
-    source = spec.source
+def run_name(config: DeskConfig, start_ns: int | None, *, backtest: bool) -> str:
+    """Name a run by what it trades: the same desk on the same market from the same start is the same run.
+
+    ``start_ns`` is when the bar of cycle 0 opens; None for a live market, which begins when its run does.
+    """
+    market = config.market
+    source = market.source.model_dump(mode="json", exclude={"to_utc", "from_utc"})
+    if isinstance(market.source, RecordedSource):
+        source["data"] = str(Path(market.source.data).expanduser().absolute())
     identity = {
         "desk": config.name,
-        "symbols": spec.symbols,
-        "timeframe": spec.timeframe.value,
-        "source": source.model_dump(mode="json", exclude={"to_utc", "from_utc"}),
-        "start_ns": feed.start_ns,
+        "symbols": config.instruments,
+        "timeframe": market.timeframe.value,
+        "source": source,
+        "start_ns": start_ns,
     }
     tag = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{BACKTEST if backtest else ''}{config.name}-{source.kind}-{tag}"
+    return f"{BACKTEST if backtest else ''}{config.name}-{market.source.kind}-{tag}"
 
 
 def make_plan(
@@ -128,7 +142,8 @@ def make_plan(
     cash = _opening_cash(config, [i.quote for i in instruments])
     check_convertible(instruments, config.reporting_currency, cash)
     speed: Speed = config.pace.speed
-    paced = speed != "max"
+    live = isinstance(spec.source, VenueSource)
+    paced = speed != "max" or live
     executor = ExecutorSpec(
         desk=config.name,
         account=config.account,
@@ -144,7 +159,8 @@ def make_plan(
         journal=journal,
         bar_ns=feed.bar_ns,
         cycles_total=feed.cycles,
-        speed=None if speed == "max" else float(speed),
+        # A live market has its own pace.
+        speed=1.0 if live else None if speed == "max" else float(speed),
         opinion_deadline_s=config.pace.opinion_deadline_ms / 1e3
         if paced
         else float(config.pace.stall_limit_s),
@@ -160,8 +176,16 @@ def make_plan(
             desk=config.name,
             account=config.account,
             bar_ns=feed.bar_ns,
+            stages=load_stages(config, rehearsal=not durable),
         ),
-        account=AccountSpec(executor=executor, exchange=venue.exchange, durable=durable),
+        account=AccountSpec(
+            executor=executor,
+            exchange=venue.exchange,
+            durable=durable,
+            # A backtest is one process: it never asks anybody outside.
+            connection=venue.connection if durable else InlineConnection(),
+        ),
+        live_from_ns=feed.start_ns if live else None,
     )
 
 
@@ -175,13 +199,34 @@ def _opening_cash(config: DeskConfig, quotes: Sequence[str]) -> dict[str, Decima
     return {currency: amount for currency, amount in config.opening_cash.items() if currency in quotes}
 
 
-def _source(market: MarketConfig, flags: Flags) -> SimulatedSource | RecordedSource:
+def _source(config: DeskConfig, flags: Flags) -> MarketSource:
+    market = config.market
     kind = flags.market or ("recorded" if flags.data else market.source.kind)
     if kind == "simulated":
         return _simulated(market, flags)
     if kind == "recorded":
         return _recorded(market, flags)
-    raise UserError(f"--market {kind!r} is unknown: it is simulated or recorded")
+    if kind == "venue":
+        return _live(config, flags)
+    raise UserError(f"--market {kind!r} is unknown: it is simulated, recorded or venue")
+
+
+def _live(config: DeskConfig, flags: Flags) -> VenueSource:
+    """The venue's own market, as it is now."""
+    if isinstance(config.market.source, VenueSource):
+        known = config.market.source
+    elif isinstance(connection := load_venue(config).connection, CcxtConnection):
+        known = VenueSource(exchange=connection.exchange)
+    else:
+        raise UserError(
+            f"--market venue: {config.venue!r} has no public market that ccxt reads: write a source "
+            "{kind: venue, exchange: NAME} into the desk file"
+        )
+    given = {"--seed": flags.seed, "--data": flags.data, "--from": flags.from_utc, "--to": flags.to_utc}
+    for option, value in given.items():
+        if value is not None:
+            raise UserError(f"{option} does not belong to a live market: leave it out")
+    return known
 
 
 def _simulated(market: MarketConfig, flags: Flags) -> SimulatedSource:

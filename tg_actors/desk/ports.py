@@ -7,6 +7,7 @@ from typing import Protocol
 
 from tg_actors.domain.blocks import F64, Abstention, MarketSnapshot, Opinions
 from tg_actors.domain.decisions import Decision, Judgement, RiskState, Settlement, Targets
+from tg_actors.domain.stages import StageState
 from tg_actors.execution.sender import ExecutionReport
 from tg_actors.meta.ensemble import CombineRequest
 from tg_actors.risk.judge import JudgeRequest
@@ -63,6 +64,10 @@ class Risk(Protocol):
 
     def rearm(self, equity: Decimal) -> RiskState:
         """A person resumes trading: breakers start again from this equity; the new memory."""
+        ...
+
+    def restage(self, stage: StageState) -> RiskState:
+        """A person moves the desk to another stage, or ends a pause; the new memory."""
         ...
 
 

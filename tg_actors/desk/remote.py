@@ -10,10 +10,12 @@ from tg_actors.desk.inline import hear
 from tg_actors.desk.ports import Hearing
 from tg_actors.domain.blocks import F64, Abstention, MarketSnapshot, Opinions
 from tg_actors.domain.decisions import Decision, DenialCode, Judgement, RiskState, Settlement, Targets
+from tg_actors.domain.stages import StageState
 from tg_actors.execution.sender import ExecutionReport
 from tg_actors.meta.ensemble import CombineRequest
 from tg_actors.risk.breakers import rearm
 from tg_actors.risk.judge import JudgeRequest
+from tg_actors.risk.stages import restaged
 from tg_actors.runtime.actors import DEATHS, Handle, gather, persist
 
 #: Hears the name of an actor whenever a call to it fails because its process is gone.
@@ -202,6 +204,12 @@ class RemoteRisk(RemoteActor):
         self.ask(lambda: self.handle.recall.remote(self._state))
         return self._state
 
+    def restage(self, stage: StageState) -> RiskState:
+        """Move the desk to another stage, also in a process that dies right now."""
+        self._state = restaged(self._state or RiskState(), stage)
+        self.ask(lambda: self.handle.recall.remote(self._state))
+        return self._state
+
 
 class RemoteExecution(RemoteActor):
     """The executor behind its handle; every call may be repeated, none sends twice."""
@@ -237,7 +245,7 @@ class RemoteExecution(RemoteActor):
             settlement: Settlement = self.ask(lambda: self.handle.settle.remote(self._market.reference))
             alerts += settlement.alerts
             report = self.ask(lambda: self.handle.execute.remote(decision))
-        return replace(report, alerts=alerts)
+        return replace(report, alerts=alerts + report.alerts)
 
     def flatten(self, snapshot: MarketSnapshot) -> ExecutionReport:
         """Close everything."""

@@ -8,12 +8,14 @@ from typing import Any
 from tg_actors.desk.block import decode
 from tg_actors.desk.history import executor_spec, last_marks, marks
 from tg_actors.domain.money import ZERO, money_text
-from tg_actors.domain.orders import Fill, Intent, Order, OrderType
+from tg_actors.domain.orders import Fill, Intent, Order, OrderState, OrderType
+from tg_actors.execution import accounting
+from tg_actors.execution.accounting import VenueFigures, account_venues
 from tg_actors.execution.ledger import slippage_bps
 from tg_actors.execution.wire import ExecutorSpec
 from tg_actors.journal.digest import digest
 from tg_actors.journal.readers import JournalReader
-from tg_actors.journal.records import EventType
+from tg_actors.journal.records import Event, EventType
 from tg_actors.portfolio.attribution import AgentResult, Attribution
 from tg_actors.portfolio.books import Books
 from tg_actors.portfolio.performance import DEFINITIONS, EquityPoint, Performance, measure
@@ -37,6 +39,7 @@ class Report:
     performance: Performance
     agents: tuple[AgentResult, ...]
     slippage_bps_mean: Decimal | None
+    venues: tuple[VenueFigures, ...]
     trading_state: str
     digest: str
 
@@ -65,7 +68,8 @@ class Report:
             "trading_state": self.trading_state,
             **figures,
             "agents": [agent.model_dump(mode="json") for agent in self.agents],
-            "definitions": DEFINITIONS,
+            "venues": [venue.as_json() for venue in self.venues],
+            "definitions": {**DEFINITIONS, **accounting.DEFINITIONS},
             "digest": self.digest,
         }
 
@@ -106,6 +110,7 @@ def make_report(run: str, journal: JournalReader) -> Report:
     spec = executor_spec(journal)
     orders = {order.client_order_id: order for order in journal.orders()}
     replay = _replay(journal, spec, orders)
+    fills = journal.fills()
     curve = journal.equity_curve()
     mids = last_marks(journal)
     at_market = [order for order in orders.values() if order.intent.spec.order_type is OrderType.MARKET]
@@ -118,15 +123,42 @@ def make_report(run: str, journal: JournalReader) -> Report:
         cycles=len(curve),
         bars_of_cycles=tuple(e.content()["bars"] for e in journal.events({EventType.CYCLE_DECIDED})),
         orders=len(orders),
-        fills=len(journal.fills()),
+        fills=len(fills),
         equity_open=curve[0][1] if curve else ZERO,
         equity=curve[-1][1] if curve else ZERO,
         performance=measure(_points(curve, replay.held), replay.trades, replay.fees, replay.traded),
         agents=replay.attribution.report(mids, replay.books.rates(mids)),
         slippage_bps_mean=sum(slippage, ZERO) / len(slippage) if slippage else None,
+        venues=account_venues(journal.permits(), orders, fills, _acks(journal)),
         trading_state=journal.trading_state().value,
         digest=digest(journal),
     )
+
+
+def closed_trades(journal: JournalReader) -> list[ClosedTrade]:
+    """Return the round trips of a whole journal, in order of their end.
+
+    Raises:
+        UserError: the journal belongs to no run.
+    """
+    orders = {order.client_order_id: order for order in journal.orders()}
+    return _replay(journal, executor_spec(journal), orders).trades
+
+
+def _acks(journal: JournalReader) -> dict[str, int]:
+    """Nanoseconds from each permit to the first answer of its venue, a lost answer left out."""
+    permitted: dict[str, int] = {}
+    acks: dict[str, int] = {}
+    for event in journal.events({EventType.ORDER_PERMITTED, EventType.ORDER_CHANGED}):
+        if event.type == EventType.ORDER_PERMITTED:
+            permitted[event.ref] = event.wall_ns
+        elif (began := permitted.pop(event.ref, None)) is not None and _is_answer(event):
+            acks[event.ref] = event.wall_ns - began
+    return acks
+
+
+def _is_answer(event: Event) -> bool:
+    return bool(event.content()["state"] != OrderState.UNKNOWN)
 
 
 def _replay(journal: JournalReader, spec: ExecutorSpec, orders: Mapping[str, Order]) -> _Replay:

@@ -7,6 +7,7 @@ from tg_actors.desk.coordinator import ROLE, Coordinator, remember
 from tg_actors.desk.inline import InlineExecution, InlineRoster
 from tg_actors.desk.plan import DeskPlan
 from tg_actors.desk.ports import Execution, Market, Risk, Roster
+from tg_actors.desk.staging import Staging
 from tg_actors.domain.decisions import RiskState
 from tg_actors.execution.start import start_executor
 from tg_actors.journal.repository import Journal
@@ -45,7 +46,7 @@ def wire_inline(plan: DeskPlan, journal: Journal, clock_ns: Callable[[], int]) -
 def inline_risk(plan: DeskPlan, journal: Journal) -> RiskCore:
     """Return the risk core of a plan with the memory that the journal holds."""
     spec = plan.risk
-    risk = RiskCore(spec.limits, spec.instruments, spec.desk, spec.account, spec.bar_ns)
+    risk = RiskCore(spec.limits, spec.instruments, spec.desk, spec.account, spec.bar_ns, spec.stages)
     risk.restore(remember(journal).risk or RiskState())
     return risk
 
@@ -70,6 +71,7 @@ def assemble(
         EqualWeightEnsemble(plan.meta.agents, plan.meta.config),
         risk,
         execution,
+        staging=Staging(plan.risk.stages, plan.meta.agents[0]),
         obey=False,
     )
     coordinator.start(remember(journal))

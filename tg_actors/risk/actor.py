@@ -14,7 +14,9 @@ class RiskActor:
     """Judges once it has been told what it knew; a new process denies everything until then."""
 
     def __init__(self, spec: RiskSpec) -> None:
-        self._core = RiskCore(spec.limits, spec.instruments, spec.desk, spec.account, spec.bar_ns)
+        self._core = RiskCore(
+            spec.limits, spec.instruments, spec.desk, spec.account, spec.bar_ns, spec.stages
+        )
         self._recalled = False
         Watchdog()
 

@@ -28,11 +28,14 @@ from tg_actors.domain.orders import (
     Share,
     TimeInForce,
 )
+from tg_actors.domain.stages import StageChange, StageState
 from tg_actors.portfolio.allocation import allocate
 from tg_actors.risk.breakers import on_mark, rearm
 from tg_actors.risk.limits import RiskLimits
 from tg_actors.risk.rules import Committed, Context, Refusal, find_account_gap, refuse
 from tg_actors.risk.sizing import protect, size_entry, size_exit
+from tg_actors.risk.stages import StageMachine, restaged, unstaged
+from tg_actors.risk.stages_plan import StageSpec
 from tg_actors.risk.wishes import Wish, WishFinder
 
 #: Agents' shares of an intent are kept to six places.
@@ -59,9 +62,16 @@ class RiskCore:
     """
 
     def __init__(
-        self, limits: RiskLimits, instruments: Sequence[Instrument], desk: str, account: str, bar_ns: int
+        self,
+        limits: RiskLimits,
+        instruments: Sequence[Instrument],
+        desk: str,
+        account: str,
+        bar_ns: int,
+        stages: StageSpec | None = None,
     ) -> None:
         self._limits = limits
+        self._stages = None if stages is None else StageMachine(stages)
         self._symbols = tuple(instrument.symbol for instrument in instruments)
         self._quote_of = {instrument.symbol: instrument.quote for instrument in instruments}
         self._wishes = WishFinder(limits, instruments)
@@ -81,6 +91,11 @@ class RiskCore:
         self.state = rearm(self.state, equity)
         return self.state
 
+    def restage(self, stage: StageState) -> RiskState:
+        """A person moves the desk to another stage, or ends a pause; the new memory."""
+        self.state = restaged(self.state, stage)
+        return self.state
+
     def judge(self, request: JudgeRequest) -> Judgement:
         """Turn targets into approved intents and denials, exits first, then the most confident entries.
 
@@ -92,14 +107,16 @@ class RiskCore:
         self._check(request)
         gap = find_account_gap(request.account, self._quote_of, request.at_ns, self._bar_ns)
         state, halt = self._cool(request), None
+        changes: tuple[StageChange, ...] = ()
         if gap is None:
             # A mark of half the books would trip a breaker, or hide that it should.
             state, halt = on_mark(state, self._limits, request.account.equity, request.at_ns)
-        committed = Committed()
-        context = Context(self._limits, request.account, gap, state, request.at_ns, committed, self._quote_of)
+            state, changes = self._stage(state, request)
+        context = self._context(request, gap, state)
+        committed = context.committed
         approved: list[Intent] = []
         denied: list[Denied] = []
-        for wish in self._wishes.find(request.targets, request.quotes, request.account):
+        for wish in self._wishes.find(request.targets, request.quotes, context.account):
             answer = self._decide(wish, context, request)
             if isinstance(answer, Intent):
                 approved.append(answer)
@@ -109,9 +126,32 @@ class RiskCore:
             state = state.model_copy(update={"trades_today": state.trades_today + committed.trades})
         self.state = state
         self._last = Judgement(
-            cycle=request.cycle, approved=tuple(approved), denied=tuple(denied), halt=halt, state=self.state
+            cycle=request.cycle,
+            approved=tuple(approved),
+            denied=tuple(denied),
+            halt=halt,
+            state=self.state,
+            stage_changes=changes,
         )
         return self._last
+
+    def _stage(self, state: RiskState, request: JudgeRequest) -> tuple[RiskState, tuple[StageChange, ...]]:
+        """Mark the stage; without stages there is nothing to mark."""
+        if self._stages is None:
+            return state, ()
+        stage, changes = self._stages.on_mark(state.stage, request.account.equity, request.at_ns)
+        return restaged(state, stage), changes
+
+    def _context(self, request: JudgeRequest, gap: str | None, state: RiskState) -> Context:
+        """The world of this cycle, cut down to what the desk's stage allows."""
+        limits, account, stage = self._limits, request.account, None
+        if self._stages is not None:
+            stage = self._stages.limits(state.stage)
+            limits = limits.model_copy(update={"leverage_max": min(limits.leverage_max, stage.leverage_max)})
+            account = account.model_copy(update={"equity": min(account.equity, stage.capital_usd)})
+        elif state.stage is not None:
+            stage = unstaged(state.stage)
+        return Context(limits, account, gap, state, request.at_ns, Committed(), self._quote_of, stage)
 
     def _check(self, request: JudgeRequest) -> None:
         targets, quotes = request.targets, request.quotes

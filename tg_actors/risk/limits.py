@@ -7,6 +7,7 @@ from pydantic import Field
 
 from tg_actors.domain.instruments import Instrument
 from tg_actors.domain.message import Message
+from tg_actors.risk.stages_plan import StageSpec
 
 _Frac = Annotated[Decimal, Field(gt=0, le=1)]
 
@@ -53,10 +54,11 @@ class RiskLimits(Message):
 
 
 class RiskSpec(Message):
-    """All that the risk room must know to start; picklable, for its actor."""
+    """All that the risk room must know to start; picklable, for its actor. ``stages`` None: no stages."""
 
     limits: RiskLimits
     instruments: tuple[Instrument, ...]
     desk: str
     account: str
     bar_ns: int = Field(gt=0)
+    stages: StageSpec | None = None

@@ -10,6 +10,7 @@ from tg_actors.domain.instruments import Side
 from tg_actors.domain.money import ZERO
 from tg_actors.domain.orders import Leg, TradingState
 from tg_actors.risk.limits import RiskLimits
+from tg_actors.risk.stages import StageLimits
 from tg_actors.risk.wishes import Wish
 
 Refusal = tuple[DenialCode, str]
@@ -26,7 +27,11 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The world in which a wish is judged. ``account_gap`` says what is not known of the books."""
+    """The world in which a wish is judged.
+
+    ``account_gap`` says what is not known of the books. ``stage`` is what the desk's stage allows, None
+    for a desk without stages; ``limits`` and the equity of ``account`` are already cut down to it.
+    """
 
     limits: RiskLimits
     account: Account
@@ -35,6 +40,7 @@ class Context:
     at_ns: int
     committed: Committed
     quote_of: Mapping[str, str]
+    stage: StageLimits | None = None
 
 
 def find_account_gap(account: Account, quote_of: Mapping[str, str], at_ns: int, bar_ns: int) -> str | None:
@@ -104,6 +110,26 @@ def _nothing_pending(wish: Wish, context: Context) -> Refusal | None:
     return None
 
 
+def _stage_rebalances(wish: Wish, context: Context) -> Refusal | None:
+    if context.stage is None or context.stage.rebalancing or wish.held == ZERO or wish.closes:
+        return None
+    detail = f"at stage {context.stage.stage} a position is opened and closed, not changed"
+    return DenialCode.STAGE_NO_REBALANCE, detail
+
+
+def _stage_open(_: Wish, context: Context) -> Refusal | None:
+    if context.stage is None or not context.stage.closed:
+        return None
+    return DenialCode.STAGE_PAUSED, context.stage.closed
+
+
+def _stage_pair(wish: Wish, context: Context) -> Refusal | None:
+    stage = context.stage
+    if stage is None or stage.pairs is None or wish.instrument.symbol in stage.pairs:
+        return None
+    return DenialCode.STAGE_PAIR, f"{wish.instrument.symbol} is not traded at stage {stage.stage}"
+
+
 def _not_reduce_only(_: Wish, context: Context) -> Refusal | None:
     if context.account.trading_state is TradingState.REDUCE_ONLY:
         return DenialCode.TRADING_REDUCE_ONLY, "only orders that shrink a position may leave"
@@ -171,10 +197,13 @@ RULES: tuple[Rule, ...] = (
     _price_finite,
     _fate_known,
     _nothing_pending,
+    _stage_rebalances,
 )
 #: What adds to a position must pass these as well.
 ENTRY_RULES: tuple[Rule, ...] = (
     *RULES,
+    _stage_open,
+    _stage_pair,
     _not_reduce_only,
     _no_drawdown,
     _no_daily_loss,
