@@ -2,7 +2,7 @@ from decimal import Decimal
 
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.orders import Intent, Leg, Order, OrderSpec, OrderState, OrderType, Protection
-from tg_actors.execution.protection import ProtectionPlan, plan
+from tg_actors.execution.protection import Manners, ProtectionPlan, plan
 
 BTC = Instrument(
     symbol="BTC/USDT",
@@ -12,6 +12,7 @@ BTC = Instrument(
     notional_min=Decimal(5),
 )
 STOP_ONLY = Protection(stop_frac=Decimal("0.05"))
+KIND = Manners()
 BOTH = Protection(stop_frac=Decimal("0.05"), take_frac=Decimal("0.10"))
 
 
@@ -29,10 +30,13 @@ def resting(leg: Leg, spec: OrderSpec, name: str) -> Order:
 
 
 def wanted(
-    position: str, protection: Protection | None = STOP_ONLY, live: tuple[Order, ...] = ()
+    position: str,
+    protection: Protection | None = STOP_ONLY,
+    live: tuple[Order, ...] = (),
+    manners: Manners = KIND,
 ) -> ProtectionPlan:
     entry = Decimal("100.07") if Decimal(position) else None
-    return plan(BTC, Decimal(position), entry, protection, live, "g2")
+    return plan(BTC, Decimal(position), entry, protection, live, "g2", manners)
 
 
 def test_a_long_gets_a_stop_below_and_a_short_one_above_the_entry() -> None:
@@ -84,3 +88,16 @@ def test_a_flat_position_leaves_nothing_behind() -> None:
 
 def test_a_position_nobody_entered_gets_no_invented_stop() -> None:
     assert wanted("0.5", protection=None) == ProtectionPlan()
+
+
+def test_where_no_plain_stop_is_taken_it_is_a_stop_limit_with_room_to_fill() -> None:
+    ((leg, stop),) = wanted("0.5", manners=Manners(stops_as_limits=True)).place
+    assert (leg, stop.order_type) == (Leg.STOP, OrderType.STOP_LIMIT)
+    assert stop.stop_price == Decimal("95.1")
+    assert stop.limit_price == Decimal("90.4")
+
+
+def test_where_nothing_trails_the_stop_stands() -> None:
+    trailing = Protection(stop_frac=Decimal("0.05"), trailing=True)
+    ((_, stop),) = wanted("0.5", trailing, manners=Manners(trails=False)).place
+    assert (stop.order_type, stop.trail_frac, stop.stop_price) == (OrderType.STOP, None, Decimal("95.1"))

@@ -68,7 +68,7 @@ def plan_run(
 
 
 def check_key(config: DeskConfig) -> None:
-    """Make sure that a desk which trades real money has its key; a paper desk's exchange gives out its own.
+    """Make sure that a desk which trades real money has its keys; a paper desk's exchange gives out its own.
 
     Raises:
         UserError: there is no key, or others may read it.
@@ -76,6 +76,8 @@ def check_key(config: DeskConfig) -> None:
     connection = load_venue(config).connection
     if config.mode == "live" and not isinstance(connection, InlineConnection):
         read_key(connection.key)
+        if connection.read_key is not None:
+            read_key(connection.read_key)
 
 
 def _check_past(config: DeskConfig) -> None:

@@ -21,7 +21,11 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class Crew:
-    """All supervised actors of a desk. ``agents`` maps an agent's name to its station's name."""
+    """All supervised actors of a desk.
+
+    ``agents`` maps an agent's name to its station's name; ``onlookers`` are stations that the cycle does
+    not ask: somebody must look after them all the same.
+    """
 
     stations: tuple[Station, ...]
     market: str
@@ -29,6 +33,7 @@ class Crew:
     risk: str
     executor: str
     agents: dict[str, str]
+    onlookers: tuple[str, ...] = ()
 
     def station(self, name: str) -> Station:
         """Find a station by name.

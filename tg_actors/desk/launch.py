@@ -1,5 +1,6 @@
 """Spawn a desk on a running Ray cluster: every actor at once, then the coordinator."""
 
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,11 +9,15 @@ from tg_actors.desk.config import SupervisionConfig
 from tg_actors.desk.crew import Crew, Station, man
 from tg_actors.desk.plan import DeskPlan
 from tg_actors.execution.actor import ExecutorActor, ExecutorActorSpec
+from tg_actors.execution.shadow.actor import ShadowActor, ShadowActorSpec
+from tg_actors.execution.start import open_account
+from tg_actors.execution.venues.connection import AlpacaConnection, InlineConnection
 from tg_actors.journal.halt_file import NAME as HALT_FILE
 from tg_actors.market.actor import MarketActor
 from tg_actors.meta.actor import MetaActor
 from tg_actors.risk.actor import RiskActor
 from tg_actors.runtime.actors import Handle, spawn
+from tg_actors.runtime.keys import read_key
 from tg_actors.technical.actor import TechnicalActor
 
 #: trade, stop, report and room for one more reader.
@@ -42,14 +47,30 @@ def crew_of(plan: DeskPlan, supervision: SupervisionConfig) -> Crew:
         Station(f"TechnicalActor:{spec.spec.name}", TechnicalActor, (spec,), supervision.agents)
         for spec in plan.agents
     )
+    onlookers = _shadow(plan, supervision)
     return Crew(
-        stations=tuple(replace(s, node_resource=plan.node_resource) for s in core + agents),
+        stations=tuple(replace(s, node_resource=plan.node_resource) for s in core + agents + onlookers),
         market=core[0].name,
         meta=core[1].name,
         risk=core[2].name,
         executor=core[3].name,
         agents={spec.spec.name: station.name for spec, station in zip(plan.agents, agents, strict=True)},
+        onlookers=tuple(station.name for station in onlookers),
     )
+
+
+def _shadow(plan: DeskPlan, supervision: SupervisionConfig) -> tuple[Station, ...]:
+    """The reader that compares venue and journal, where there is a venue and a key that cannot trade."""
+    connection = plan.account.connection
+    if isinstance(connection, InlineConnection) or connection.read_key is None:
+        return ()
+    # It looks only: another key, no operator's door, no stream.
+    mute = {} if isinstance(connection, AlpacaConnection) else {"streams": False, "nonce_fence": False}
+    reading = connection.model_copy(update={"key": connection.read_key, "operator": None, **mute})
+    account = plan.account.model_copy(update={"connection": reading})
+    spec = ShadowActorSpec(journal=plan.journal, account=account)
+    opens = functools.partial(open_account, ring=read_key)
+    return (Station("ShadowActor", ShadowActor, (spec, opens), supervision.core),)
 
 
 @dataclass(frozen=True, slots=True)

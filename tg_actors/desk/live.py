@@ -18,6 +18,12 @@ def _has_a_venue(_: DeskConfig, connection: Connection, __: str | None) -> str |
     )
 
 
+def _has_a_shadow(_: DeskConfig, connection: Connection, __: str | None) -> str | None:
+    if isinstance(connection, InlineConnection) or connection.read_key is not None:
+        return None
+    return "nobody watches it: name a read_key, one that cannot trade, in its venue's connection"
+
+
 def _sees_the_venue(config: DeskConfig, _: Connection, __: str | None) -> str | None:
     if isinstance(config.market.source, VenueSource):
         return None
@@ -37,7 +43,13 @@ def _is_typed(config: DeskConfig, _: Connection, typed: str | None) -> str | Non
     return f"say that you mean it: add --live {config.name}"
 
 
-CONDITIONS: tuple[Condition, ...] = (_has_a_venue, _sees_the_venue, _has_a_stage, _is_typed)
+CONDITIONS: tuple[Condition, ...] = (
+    _has_a_venue,
+    _has_a_shadow,
+    _sees_the_venue,
+    _has_a_stage,
+    _is_typed,
+)
 
 
 def check_mode(config: DeskConfig, typed: str | None) -> None:

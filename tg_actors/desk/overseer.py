@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from tg_actors.desk.coordinator import Coordinator
 from tg_actors.desk.crew import Crew, man
@@ -12,7 +13,7 @@ from tg_actors.desk.remote import RemoteRoster
 from tg_actors.desk.supervision import Remedy, Supervisor
 from tg_actors.domain.blocks import Abstention
 from tg_actors.journal.records import Event
-from tg_actors.runtime.actors import Handle, kill_for_good, restart
+from tg_actors.runtime.actors import Handle, gather, kill_for_good, restart
 from tg_actors.runtime.clock import wall_ns
 from tg_actors.telemetry.metrics import CycleFigures
 
@@ -30,6 +31,7 @@ class Overseer:
         self._unwritten: list[ActorDied] = []
         self._agent_of = {station: agent for agent, station in crew.agents.items()}
         self._beats = 0
+        self._owed: dict[str, Any] = {}
 
     def attend(self, coordinator: Coordinator, roster: RemoteRoster) -> None:
         """Start to journal and to act; deaths seen before are caught up with."""
@@ -57,6 +59,7 @@ class Overseer:
     def after(self, report: CycleReport, seconds: float) -> CycleFigures:
         """Journal what was seen of the actors in this cycle; returns the figures for the metrics."""
         self.wards.cycle_took(seconds)
+        self._look_after_onlookers()
         self._write_deaths()
         answered = [self._crew.agents[name] for name in report.hearing.latency_ms]
         core = [self._crew.market, self._crew.meta, self._crew.risk, self._crew.executor]
@@ -79,6 +82,20 @@ class Overseer:
             bars_rejected=_by_reason(report.snapshot.refused),
             agents_up={name: health in {"up", "late"} for name, health in self.wards.health.items()},
         )
+
+    def _look_after_onlookers(self) -> None:
+        """Ask those that the cycle does not ask whether they live; the answer is read a cycle later."""
+        for name in self._crew.onlookers:
+            if self.wards.health[name] == "given up":
+                continue
+            owed = self._owed.setdefault(name, self._handles[name].report.remote())
+            gathered = gather({name: owed}, 0.0005)
+            if name in gathered.failed:
+                self.on_death(name)
+            elif name in gathered.came and self.wards.answered(name) and self._coordinator is not None:
+                self._coordinator.append("ActorRestarted", ActorRestarted(actor=name), ref=name)
+            if name in gathered.failed or name in gathered.came:
+                del self._owed[name]
 
     def restart_by_hand(self, name: str) -> str:
         """Restart an actor because a person asked for it; one that was given up comes back."""

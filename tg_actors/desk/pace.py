@@ -14,7 +14,7 @@ class Metronome(Protocol):
     """Says when a cycle may be decided."""
 
     def wait(self, cycle: int, stop: Event, meanwhile: Callable[[], None]) -> None:
-        """Return once the bar of ``cycle`` has closed or ``stop`` is set; calls ``meanwhile`` while it waits."""
+        """Return once the bar of ``cycle`` has closed or ``stop`` is set; calls ``meanwhile`` meanwhile."""
         ...
 
 

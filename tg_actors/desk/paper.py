@@ -144,12 +144,19 @@ def _towards(url: str, connection: CcxtConnection | AlpacaConnection, folder: Ru
     """Point a client at the exchange, with keys that it gave out."""
     keys = KeyFile.model_validate_json(json.dumps(yaml.safe_load((_state(folder) / "keys.yaml").read_text())))
     trade = next(key for key in keys.keys if key.may_trade)
+    read = next(key for key in keys.keys if not key.may_trade)
     tag = f"practice-{hashlib.sha256(folder.name.encode()).hexdigest()[:8]}"
     write_key(tag, trade.api_key, trade.secret)
+    write_key(f"{tag}-read", read.api_key, read.secret, "read")
     write_key(f"{tag}-operator", "operator", keys.operator_token)
     dialect = connection.exchange if isinstance(connection, CcxtConnection) else connection.kind
     door = OperatorDoor(url=url, key=f"{tag}-operator")
-    changed: dict[str, Any] = {"key": tag, "url": f"{url}/{dialect}", "operator": door}
+    changed: dict[str, Any] = {
+        "key": tag,
+        "read_key": f"{tag}-read",
+        "url": f"{url}/{dialect}",
+        "operator": door,
+    }
     return connection.model_copy(update=changed)
 
 

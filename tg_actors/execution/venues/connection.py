@@ -34,6 +34,8 @@ class CcxtConnection(Message):
     Attributes:
         exchange: whose dialect is spoken; also the venue's name in the journal.
         key: name of the key file.
+        read_key: name of a key file whose key cannot trade: the shadow reads the venue with it; None is
+            a desk without a shadow.
         url: another address that speaks the same dialect, for instance a practice exchange; None is
             the real venue.
         streams: whether fills are also heard from private streams; without them they are asked for.
@@ -46,6 +48,7 @@ class CcxtConnection(Message):
     kind: Literal["ccxt"] = "ccxt"
     exchange: Literal["kraken", "binance"]
     key: KeyName
+    read_key: KeyName | None = None
     url: Url | None = None
     streams: bool = False
     nonce_fence: bool = False
@@ -61,6 +64,7 @@ class AlpacaConnection(Message):
 
     kind: Literal["alpaca"] = "alpaca"
     key: KeyName
+    read_key: KeyName | None = None
     url: Url | None = None
     paper: bool = True
     operator: OperatorDoor | None = None

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from tg_actors.domain.errors import UserError
+from tg_actors.domain.errors import AccountSuspect, UserError, VenueError
 from tg_actors.domain.instruments import Instrument
 from tg_actors.domain.keys import Key, KeyRing
 from tg_actors.execution.start import AccountSpec, open_practice
@@ -26,6 +26,8 @@ RemoteConnection = CcxtConnection | AlpacaConnection
 #: Calls in a row before pacing begins, and calls a second after that, in ccxt's units of cost.
 _BUDGETS = {"kraken": (45.0, 1.0), "binance": (600.0, 20.0)}
 _MS_NS = 1_000_000
+#: Opening only reads. One lost answer out of half a dozen must not cost the start of another process.
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,15 @@ def open_venue(spec: AccountSpec, journal: Journal, at_ns: int, *, ring: KeyRing
     account = RemoteAccount(
         spec.executor.account, spec.executor.instruments, 0 if lease is None else lease.epoch
     )
-    return open_remote(spec.connection, account, ring), -1 if last is None else last.cycle
+    settled = -1 if last is None else last.cycle
+    for _ in range(_TRIES - 1):
+        try:
+            return open_remote(spec.connection, account, ring), settled
+        except AccountSuspect:
+            raise
+        except VenueError:
+            continue
+    return open_remote(spec.connection, account, ring), settled
 
 
 def open_remote(connection: RemoteConnection, account: RemoteAccount, ring: KeyRing) -> RemoteVenue:
