@@ -10,7 +10,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint bench chaos clean FORCE
+.PHONY: help run test lint bench chaos mutate clean FORCE
 
 # Ray starts a Python per actor; without compiled files every one of them imports several times slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -22,6 +22,7 @@ help:
 	@echo 'make test    install the development tools once, then run all checks   ARGS="-k money"'
 	@echo 'make lint    only the static checks: format, lint, types, imports'
 	@echo 'make chaos   kill the actors of running desks, DEATHS=40 random ones after everybody once'
+	@echo 'make mutate  break the rules that money depends on, one at a time: which tests notice?'
 	@echo 'make bench   measure latency and throughput into benchmarks/results/'
 	@echo 'make clean   remove the virtual environment and all caches, never a journal'
 
@@ -50,6 +51,10 @@ bench: $(VENV)/.installed-run
 # The long version of the deaths that CI sees: everybody once, then as many random ones as asked for.
 chaos: $(VENV)/.installed-dev
 	TG_CHAOS_DEATHS=$(or $(DEATHS),40) $(PY) -m pytest tests/integration/test_desk_on_ray.py tests/integration/test_desk_killed.py
+
+# A quarter of an hour on two cores; ARGS="--only permits" or ARGS=--json.
+mutate: $(VENV)/.installed-dev
+	$(PY) tests/mutate.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

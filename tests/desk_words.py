@@ -22,7 +22,9 @@ from tg_actors.desk.wiring import assemble, inline_risk
 from tg_actors.domain.blocks import F64, Abstention, MarketSnapshot, Opinions
 from tg_actors.domain.decisions import DenialCode, Denied
 from tg_actors.domain.orders import Leg, Order
+from tg_actors.execution.executor import Executor
 from tg_actors.execution.start import OpenVenue, open_practice, start_executor
+from tg_actors.execution.wire import Clock, RestartIntensity
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.records import Durability
 from tg_actors.journal.repository import Journal
@@ -30,6 +32,7 @@ from tg_actors.market.builder import SnapshotBuilder
 from tg_actors.market.feed import Feed, RawRows
 from tg_actors.market.feeds.simulated import START_NS, SimulatedFeed
 from tg_actors.market.timeframes import Timeframe
+from tg_actors.risk.stages_plan import StageSpec
 
 BAR_NS = 3_600 * 10**9
 BTC, XRP, XRP_BTC = "BTC/USDT", "XRP/USDT", "XRP/BTC"
@@ -146,9 +149,9 @@ def says(views: Mapping[int, Views], otherwise: Views | None = None) -> Script:
 class Scene:
     """A desk to be: its market, what its one agent says, its limits, and who stands at its ports.
 
-    By default three instruments stand still for 20 bars and nobody has an opinion. ``risk`` and
-    ``permits`` change limits; costs and rules are otherwise those of the shipped desk, without
-    the rebalance band and cooldown that would make scripts long.
+    By default three instruments stand still for 20 bars and nobody has an opinion. ``risk``,
+    ``permits`` and ``executor`` change limits; costs and rules are otherwise those of the shipped
+    desk, without the rebalance band and cooldown that would make scripts long.
     """
 
     paths: Mapping[str, Sequence[Bar]] = field(
@@ -159,7 +162,13 @@ class Scene:
     cash: Mapping[str, str] = field(default_factory=lambda: {"USDT": "10000", "BTC": "0.1"})
     risk: Mapping[str, Any] = field(default_factory=dict)
     permits: Mapping[str, Any] = field(default_factory=dict)
+    executor: Mapping[str, Any] = field(default_factory=dict)
     durable: bool = True
+    stages: StageSpec | None = None
+    #: What further agents say, by their names; the one of ``script`` is the desk's first, "trend".
+    others: Mapping[str, Script] = field(default_factory=dict)
+    clock: Clock | None = None
+    wall_ns: Callable[[], int] = field(default_factory=ticking_clock)
     open_venue: OpenVenue = open_practice
     market: Callable[[Market], Market] = lambda market: market
     judge: Callable[[DeskPlan, Risk], Risk] = lambda _, risk: risk
@@ -175,18 +184,27 @@ class Scene:
             update={
                 "opening_cash": {currency: Decimal(amount) for currency, amount in self.cash.items()},
                 "limits": plan.account.executor.limits.model_copy(update=dict(self.permits)),
+                # Tests die far more often than a desk may; the clock of their machine hardly moves.
+                "restarts": RestartIntensity(starts_max=10**6),
+                **self.executor,
             }
         )
         account = plan.account.model_copy(update={"executor": executor, "durable": self.durable})
-        risk = plan.risk.model_copy(update={"limits": limits})
-        return plan.model_copy(update={"journal": journal, "risk": risk, "account": account})
+        risk = plan.risk.model_copy(update={"limits": limits, "stages": self.stages})
+        meta = plan.meta.model_copy(update={"agents": ("trend", *self.others)})
+        return plan.model_copy(update={"journal": journal, "risk": risk, "account": account, "meta": meta})
+
+    @property
+    def scripts(self) -> dict[str, Script]:
+        """What every agent says, in the order of the desk."""
+        return {"trend": self.script, **self.others}
 
     def the_feed(self) -> Feed:
         return self.feed or ScriptedFeed(self.paths)
 
     def open(self, folder: Path) -> "Desk":
         """Wire the desk on its journal in ``folder``; a second call on the same folder is a restart."""
-        journal = Journal.open(folder / "desk.sqlite", Durability.FULL, clock_ns=ticking_clock())
+        journal = Journal.open(folder / "desk.sqlite", Durability.FULL, clock_ns=self.wall_ns)
         try:
             return self.open_on(journal, self.open_venue)
         except BaseException:
@@ -198,17 +216,17 @@ class Scene:
         plan = self.plan(journal.place.name)
         if journal.identity() is None:
             journal.set_identity({"desk": plan.desk, "executor": plan.account.executor.model_dump_json()})
-        started = start_executor(plan.account, journal, "test", 1, open_venue)
+        started = start_executor(plan.account, journal, "test", self.wall_ns(), open_venue, clock=self.clock)
         coordinator = assemble(
             plan,
             journal,
             1,
             market=self.market(InlineFeed(self.the_feed())),
-            roster=InlineRoster([ScriptedAgent(self.script)]),
+            roster=InlineRoster([ScriptedAgent(said, name) for name, said in self.scripts.items()]),
             risk=self.judge(plan, inline_risk(plan, journal)),
             execution=self.execution(InlineExecution(started.executor)),
         )
-        return Desk(coordinator, journal, started.alerts)
+        return Desk(coordinator, journal, started.alerts, started.executor)
 
 
 @functools.cache
@@ -234,6 +252,7 @@ class Desk(AbstractContextManager["Desk"]):
     coordinator: Coordinator
     journal: Journal
     start_alerts: tuple[str, ...]
+    executor: Executor
     reports: list[CycleReport] = field(default_factory=list)
 
     def __exit__(self, *_: object) -> None:

@@ -14,9 +14,14 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 import tg_actors
+from tests.stage_words import PLAN
+from tg_actors.chaos.faults import FaultMix
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.message import Message
 from tg_actors.domain.orders import OrderSpec, OrderType
+from tg_actors.exchange.server.config import AccountConfig, PacedClock, ServerConfig, SteppedClock
+from tg_actors.market.config import MarketConfig
+from tg_actors.risk.stages_plan import StageSpec
 from tg_actors.technical.conditions import CONDITIONS
 from tg_actors.technical.spec import WeighedCondition
 
@@ -144,6 +149,7 @@ _GENERIC: dict[Any, Callable[[tuple[Any, ...], Limits], Examples]] = {
     Union: _choices,
     types.UnionType: _choices,
     tuple: _tuples,
+    frozenset: lambda inner, _: st.frozensets(_of_type(inner[0])),
     list: lambda inner, limits: st.lists(_of_type(inner[0]), **_sizes(limits)),
     dict: lambda inner, limits: st.dictionaries(_of_type(inner[0]), _of_type(inner[1]), **_sizes(limits)),
 }
@@ -179,7 +185,20 @@ def _specs(order_type: OrderType) -> st.SearchStrategy[OrderSpec]:
 
 #: Messages that a random draw would hardly ever get right.
 _BY_HAND: dict[type[Message], Examples] = {
+    StageSpec: st.builds(
+        StageSpec, plan=st.just(PLAN), home=st.sampled_from(PLAN.names), rehearsal=st.booleans()
+    ),
     OrderSpec: st.sampled_from(OrderType).flatmap(_specs),
+    FaultMix: st.builds(FaultMix, delay=st.floats(0, 0.5), cut=st.floats(0, 0.5), late_s_max=st.floats(1, 9)),
+    ServerConfig: st.builds(
+        ServerConfig,
+        venue=st.just("practice"),
+        instruments=st.just(("BTC/USDT",)),
+        market=st.deferred(lambda: examples_of(MarketConfig)),
+        clock=st.one_of(st.just(SteppedClock()), st.builds(PacedClock, speed=st.floats(0.125, 64))),
+        accounts=st.just({"main": AccountConfig(balances={"USDT": Decimal("10.50")})}),
+        seed=st.integers(0, 9),
+    ),
     WeighedCondition: st.builds(
         WeighedCondition, name=st.sampled_from(list(CONDITIONS)), weight=st.floats(0.125, 8)
     ),

@@ -1,14 +1,14 @@
 """Sudden death for tests: at a counted effect the process is gone, with whatever it had not committed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Self
 
 from tests.desk_words import Desk, Scene, ticking_clock
 from tg_actors.domain.blocks import MarketSnapshot
-from tg_actors.domain.orders import Fill, Intent, Permit
+from tg_actors.domain.orders import Intent, Permit
 from tg_actors.execution.start import AccountSpec, OpenVenue
-from tg_actors.execution.venues.port import Acknowledged, Refused, Venue, VenueNews, VenueOrder
+from tg_actors.execution.venues.port import Acknowledged, Refused, Venue, VenueNews
 from tg_actors.journal.records import Durability
 from tg_actors.journal.repository import Journal
 from tg_actors.journal.transaction import Transaction
@@ -64,8 +64,15 @@ class MortalVenue:
         self._doom = doom
         self.name = inner.name
         self.account = inner.account
+        self.capabilities = inner.capabilities
         self.balances = inner.balances
         self.checkpoint = inner.checkpoint
+        self.look_up = inner.look_up
+        self.trades = inner.trades
+        self.open_orders = inner.open_orders
+        self.poll = inner.poll
+        self.clock_offset_ns = inner.clock_offset_ns
+        self.arm_dead_man = inner.arm_dead_man
 
     def post(self, permit: Permit, intent: Intent) -> Acknowledged | Refused:
         self._doom.pass_by("before post")
@@ -78,11 +85,10 @@ class MortalVenue:
         self._inner.cancel(client_order_id, at_ns)
         self._doom.pass_by("after cancel")
 
-    def look_up(self, client_order_id: str) -> VenueOrder | None:
-        return self._inner.look_up(client_order_id)
-
-    def trades(self) -> Sequence[Fill]:
-        return self._inner.trades()
+    def cancel_all(self, at_ns: int) -> None:
+        self._doom.pass_by("before cancel")
+        self._inner.cancel_all(at_ns)
+        self._doom.pass_by("after cancel")
 
     def read(self, snapshot: MarketSnapshot) -> VenueNews:
         news = self._inner.read(snapshot)

@@ -12,6 +12,7 @@ from tg_actors.domain.decisions import Account, DenialCode, Judgement, Quotes, R
 from tg_actors.domain.orders import TradingState
 from tg_actors.risk.judge import JudgeRequest, RiskCore
 from tg_actors.risk.limits import RiskLimits
+from tg_actors.risk.stages_plan import StageSpec
 
 BAR_NS = 3_600_000_000_000
 DAY_NS = 24 * BAR_NS
@@ -60,12 +61,13 @@ class Scene:
     account: Account = field(default_factory=an_account)
     limits: dict[str, Any] = field(default_factory=dict)
     state: RiskState = field(default_factory=RiskState)
+    stages: StageSpec | None = None
     exits: tuple[str, ...] = ()
     at_ns: int = NOW_NS
     cycle: int = 7
 
     def core(self) -> RiskCore:
-        core = RiskCore(RiskLimits(**self.limits), INSTRUMENTS, "desk", "paper", BAR_NS)
+        core = RiskCore(RiskLimits(**self.limits), INSTRUMENTS, "desk", "paper", BAR_NS, self.stages)
         core.restore(self.state)
         return core
 

@@ -148,7 +148,7 @@ def test_every_shipped_desk_is_valid(tg: Tg) -> None:
         ("--instruments ,", ("--instruments ','", "empty place")),
         ("--instruments BTC/USDT,BTC/USDT", ("BTC/USDT stands twice",)),
         ("--instruments BTC/USTD", ("USTD", "quotes in USDT")),
-        ("--market live", ("--market 'live'", "simulated or recorded")),
+        ("--market live", ("--market 'live'", "simulated, recorded or venue")),
         ("--market recorded", ("add --data DIR",)),
         ("--market recorded --data nowhere", ("no market data in", "nowhere")),
         ("--market simulated --data .", ("--data belongs to a recorded market",)),

@@ -24,11 +24,12 @@ from tests.desk_words import (
     says,
 )
 from tests.faulty_venue import Fate, FaultyVenue, QuietVenue
+from tests.stage_words import spec
 from tg_actors.desk.plan import DeskPlan
 from tg_actors.desk.ports import Execution, Market, Risk
 from tg_actors.domain.blocks import MarketSnapshot
 from tg_actors.domain.decisions import Account, DenialCode, Judgement, Settlement
-from tg_actors.domain.orders import Intent, Leg, OrderState, TradingState
+from tg_actors.domain.orders import Intent, Leg, OrderState, OrderType, TradingState
 from tg_actors.risk.actor import RiskActor
 from tg_actors.risk.judge import JudgeRequest
 
@@ -55,6 +56,7 @@ class EditedIntents:
         self._inner = inner
         self._edit = edit
         self.rearm = inner.rearm
+        self.restage = inner.restage
 
     def judge(self, request: JudgeRequest) -> Judgement:
         judgement = self._inner.judge(request)
@@ -95,6 +97,14 @@ def _xrp(*path: Bar, bars: int = 20) -> dict[str, list[Bar]]:
 def _loses_answers() -> FaultyVenue:
     venue = FaultyVenue()
     venue.post_fate = lambda _: Fate.MESSAGE_LOST
+    return venue
+
+
+def _venue(venue: FaultyVenue | None = None, **faults: object) -> FaultyVenue:
+    """A venue with lasting faults."""
+    venue = venue or FaultyVenue()
+    for name, fault in faults.items():
+        setattr(venue, name, fault)
     return venue
 
 
@@ -167,6 +177,20 @@ CASES: dict[DenialCode, Scene] = {
         ),
     ),
     DenialCode.RISK_UNAVAILABLE: Scene(script=BUY, judge=_unrecalled),
+    DenialCode.STAGE_PAUSED: Scene(script=BUY, stages=spec("micro-100")),
+    DenialCode.STAGE_PAIR: Scene(script=BUY, stages=spec(pairs=(BTC,))),
+    DenialCode.STAGE_NO_REBALANCE: Scene(
+        script=says({0: {XRP: (0.5, 1.0)}, 3: {XRP: UP}}), stages=spec(rebalancing=False), risk=WIDE
+    ),
+    DenialCode.VENUE_UNKNOWN: Scene(script=BUY, open_venue=_venue(silent={"balances"}).open),
+    DenialCode.CLOCK_OFFSET: Scene(script=BUY, open_venue=_venue(offset_ns=10**9).open),
+    DenialCode.ORDER_TYPE_UNSUPPORTED: Scene(
+        script=BUY, open_venue=FaultyVenue(order_types=frozenset({OrderType.LIMIT})).open
+    ),
+    DenialCode.EXIT_WAITS: Scene(
+        script=says({0: {XRP: UP}, 3: {XRP: FLAT}}),
+        open_venue=_venue(FaultyVenue(oco=False), cancel_fate=lambda: Fate.MESSAGE_LOST).open,
+    ),
 }
 #: The permit's own limits hold even when the risk room lets an intent through.
 HARD_LIMITS: dict[DenialCode, dict[str, Decimal]] = {

@@ -199,9 +199,11 @@ def test_a_difference_of_balances_at_a_start_halts_the_desk(tmp_path: Path, venu
         desk.run(3)
     venue.drift = {"USDT": Decimal("-0.00000001")}
     with scene.open(tmp_path) as desk:
-        assert desk.journal.trading_state() is TradingState.HALTED
         assert any("balances differ from the books (USDT" in alert for alert in desk.start_alerts)
-        desk.run(3)
+        assert desk.journal.trading_state() is TradingState.ACTIVE, "the venue may only be slow"
+        desk.run(1)
+        assert desk.journal.trading_state() is TradingState.HALTED, "it was not"
+        desk.run(2)
         assert desk.denials(4) == [DenialCode.TRADING_HALTED]
     venue.drift = {}
     with scene.open(tmp_path) as desk:

@@ -52,3 +52,10 @@ def test_slippage_is_positive_when_worse(price: str, bps: int) -> None:
     order, _ = apply_fill(ORDER, a_fill("1", price))
     assert slippage_bps(order) == bps
     assert slippage_bps(ORDER) is None
+
+
+def test_an_order_is_filled_by_its_very_last_lot_and_not_before() -> None:
+    almost, _ = apply_fill(ORDER, a_fill("0.999"))
+    assert almost.state is OrderState.PARTIAL
+    whole, _ = apply_fill(almost, a_fill("0.001"))
+    assert whole.state is OrderState.FILLED

@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,10 @@ def test_the_documented_table_is_the_table() -> None:
     page = (Path(__file__).parents[2] / "docs" / "architecture.md").read_text()
     begin, end = "<!-- order machine: begin -->\n", "\n<!-- order machine: end -->"
     assert page.split(begin)[1].split(end)[0].strip() == markdown_table()
+
+
+def test_an_impossible_event_crosses_process_borders_whole() -> None:
+    error = InvalidTransition("o", OrderState.FILLED, OrderEvent.DENY)
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert (copy.order, copy.state, copy.event) == ("o", OrderState.FILLED, OrderEvent.DENY)
+    assert str(copy) == str(error) == "order o: deny cannot happen in state filled"

@@ -1,11 +1,14 @@
 from decimal import Decimal
 from math import inf, nan
+from typing import Any
 
 import pytest
 
 from tests.risk_words import BAR_NS, BTC, DAY_NS, NOW_NS, XRP_BTC, Scene, an_account, holding
+from tests.stage_words import spec
 from tg_actors.domain.decisions import Account, DenialCode, RiskState
 from tg_actors.domain.orders import Leg, TradingState
+from tg_actors.risk.stages import StageMachine
 
 BUY = (1.0, nan, nan)
 FLAT = (0.0, nan, nan)
@@ -13,6 +16,15 @@ DAY = NOW_NS // DAY_NS
 DENIED_TODAY = RiskState(
     day=DAY, trades_today=5, day_equity_open=Decimal(100_000), equity_peak=Decimal(100_000)
 )
+
+AT_PAPER = StageMachine(spec()).begin(Decimal(100_000), NOW_NS)
+
+
+def at_stage(paused: str = "", **changes: Any) -> dict[str, Any]:
+    """A scene of a desk at the lowest stage, some of whose fields are changed."""
+    stage = AT_PAPER.model_copy(update={"paused": paused})
+    return {"stages": spec(**changes), "state": RiskState(stage=stage)}
+
 
 #: For every code that belongs to the risk room: a scene it denies, and one just inside the rule.
 BOUNDARIES: dict[DenialCode, tuple[Scene, Scene]] = {
@@ -101,6 +113,12 @@ BOUNDARIES: dict[DenialCode, tuple[Scene, Scene]] = {
             account=an_account(cash={"USDT": Decimal("10.8")}), limits={"cash_buffer_frac": Decimal("0.5")}
         ),
     ),
+    DenialCode.STAGE_PAUSED: (Scene(**at_stage(paused="a bad week")), Scene(**at_stage())),
+    DenialCode.STAGE_PAIR: (Scene(**at_stage(pairs=(XRP_BTC,))), Scene(**at_stage(pairs=(BTC,)))),
+    DenialCode.STAGE_NO_REBALANCE: (
+        Scene(**at_stage(rebalancing=False), account=holding("1")),
+        Scene(**at_stage(rebalancing=False)),
+    ),
 }
 
 #: Decided elsewhere: by the permit transaction, by the actor.
@@ -108,6 +126,10 @@ NOT_OF_THE_CORE = {
     DenialCode.INTENT_EXPIRED,
     DenialCode.PRICE_OUTSIDE_BAND,
     DenialCode.RISK_UNAVAILABLE,
+    DenialCode.VENUE_UNKNOWN,
+    DenialCode.CLOCK_OFFSET,
+    DenialCode.ORDER_TYPE_UNSUPPORTED,
+    DenialCode.EXIT_WAITS,
 }
 
 
@@ -172,6 +194,10 @@ def test_what_is_not_known_is_denied(scene: Scene, code: DenialCode) -> None:
         ),
         Scene(account=holding("100", trading_state=TradingState.REDUCE_ONLY), exposure=FLAT),
         Scene(account=holding("100", cash={}), exposure=FLAT),
+        Scene(**at_stage(paused="a bad week"), account=holding("100"), exposure=FLAT),
+        Scene(**at_stage(pairs=(XRP_BTC,)), account=holding("100"), exposure=FLAT),
+        Scene(**at_stage(rebalancing=False), account=holding("100"), exposure=FLAT),
+        Scene(state=RiskState(stage=AT_PAPER), account=holding("100"), exposure=FLAT),
     ],
 )
 def test_closing_passes_what_holds_entries_back(scene: Scene) -> None:

@@ -15,7 +15,8 @@ from tg_actors.cli.options import Data, From, Instruments, Market, Seed, Timefra
 from tg_actors.cli.screen import AsJson, err, out, print_json, show
 
 if TYPE_CHECKING:
-    from tg_actors.exchange.server.config import ServerConfig
+    from tg_actors.desk.plan import Flags
+    from tg_actors.exchange.server.config import PacedClock, ServerConfig, SteppedClock
     from tg_actors.exchange.server.keys import KeyFile
     from tg_actors.exchange.server.process import ServerPlan
 
@@ -61,19 +62,19 @@ def serve(
     An address per dialect: /kraken, /binance, /alpaca; /practice is the operator's. Starting again on
     the same --state goes on where it ended, also after kill -9.
     """
+    from tg_actors.desk.plan import Flags
     from tg_actors.domain.errors import UserError
-    from tg_actors.runtime.home import private_folder
     from tg_actors.runtime.lock import sole_holder
 
     if host != _LOOPBACK and not allow_remote:
         raise UserError(
             f"--host {host} would show the exchange to other machines: add --allow-remote if you mean it"
         )
-    folder = private_folder(state.expanduser().absolute())
-    flags = {"market": market, "data": data, "timeframe": timeframe, "from": from_, "to": to, "seed": seed}
-    chosen = _configured(config, flags, instruments, clock, speed)
+    flags = Flags(market, data, instruments, timeframe, from_, to, seed)
+    chosen, plan_of_faults = _configured(config, flags, clock, speed), _fault_plan(faults)
+    folder = _folder(state.expanduser().absolute())
     with sole_holder(folder / _LOCK, "exchange", "stop it with Ctrl-C, or take another --state"):
-        plan = _plan(chosen, folder, _fault_plan(faults), host, port)
+        plan = _plan(chosen, folder, plan_of_faults, host, port)
         asyncio.run(_serve(plan, as_json=json_))
 
 
@@ -94,12 +95,9 @@ def status(state: State, json_: AsJson = False) -> None:
     """Show where the market stands and which faults were injected."""
     import urllib.request
 
-    from tg_actors.domain.errors import OutsideError, UserError
+    from tg_actors.domain.errors import OutsideError
 
-    try:
-        url = json.loads((state / _ADDRESS).read_text())["url"]
-    except FileNotFoundError as error:
-        raise UserError(f"no exchange runs on {state}: start one with 'tg exchange serve'") from error
+    url = _address(state)
     token = _read_keys(state).operator_token
     request = urllib.request.Request(  # noqa: S310 - our own address
         f"{url}/practice/status", headers={"Authorization": f"Bearer {token}"}
@@ -172,44 +170,63 @@ def _greeting(plan: "ServerPlan", url: str, dialects: tuple[str, ...]) -> str:
   state:    {plan.state}
   keys:     {plan.state / _KEYS} (accounts: {", ".join(plan.config.accounts)})
   operator: {url}/practice, with the token of that file; 'tg exchange status --state {plan.state}'
-Point ccxt at it, sync, async or pro:
-  ccxt.kraken({{"apiKey": …, "secret": …,  # of {account}-trade
-    "urls": {{"api": {{"public": "{url}/kraken", "private": "{url}/kraken",
+Point ccxt at it, sync, async or pro, with api_key and secret of {account}-trade:
+  ccxt.kraken({{"apiKey": …, "secret": …, "urls": {{"api": {{
+      "public": "{url}/kraken", "private": "{url}/kraken",
       "ws": {{"publicV2": "{ws}/kraken/v2", "privateV2": "{ws}/kraken/v2"}}}}}}}})
+  ccxt.binance({{"apiKey": …, "secret": …, "options": {{"fetchMarkets": {{"types": ["spot"]}}}},
+    "urls": {{"api": {{
+      "public": "{url}/binance/api/v3", "private": "{url}/binance/api/v3",
+      "sapi": "{url}/binance/sapi/v1", "ws": {{
+      "spot": "{ws}/binance/stream/ws", "ws-api": {{"spot": "{ws}/binance/ws-api/v3"}}}}}}}}}})
 and alpaca-py:
-  TradingClient(key, secret, url_override="{url}/alpaca")"""
+  TradingClient(key, secret, url_override="{url}/alpaca")
+  TradingStream(key, secret, url_override="{ws}/alpaca/stream")
+  CryptoHistoricalDataClient(url_override="{url}/alpaca")
+  CryptoDataStream(key, secret, url_override="{ws}/alpaca/v1beta3/crypto/us")
+docs/exchange.md says the rest: faults, clocks, margin, what is not imitated."""
 
 
-def _configured(
-    path: str, flags: dict[str, Any], instruments: str | None, clock: str | None, speed: float | None
-) -> "ServerConfig":
+def _configured(path: str, flags: "Flags", clock: str | None, speed: float | None) -> "ServerConfig":
     """Read the exchange file and put the flags over it."""
-    from tg_actors.desk.files import find_config, load, read_yaml
+    from tg_actors.desk.files import find_config, load
+    from tg_actors.desk.plan import chosen_source, chosen_symbols, chosen_timeframe
+    from tg_actors.domain.errors import UserError
     from tg_actors.exchange.server.config import ServerConfig
+    from tg_actors.market.config import MarketConfig, VenueSource
 
-    found = find_config(path)
-    content: dict[str, Any] = read_yaml(found) or {}
-    if instruments is not None:
-        content["instruments"] = [symbol.strip() for symbol in instruments.split(",")]
-    if clock is not None and content.get("clock", {}).get("kind") != clock:
-        content["clock"] = {"kind": clock}
-    if speed is not None:
-        content["clock"] = {**content.get("clock", {}), "speed": speed}
-    content["market"] = _market(content.get("market", {}), flags)
-    return load(ServerConfig, found, content)
+    config = load(ServerConfig, find_config(path))
+    market = config.market
+
+    def live() -> VenueSource:
+        if isinstance(market.source, VenueSource):
+            return market.source
+        raise UserError(f"--market venue: write a source {{kind: venue, exchange: NAME}} into {path}")
+
+    symbols = config.instruments if flags.instruments is None else chosen_symbols(flags.instruments)
+    timeframe = market.timeframe if flags.timeframe is None else chosen_timeframe(flags.timeframe)
+    source = chosen_source(market, flags, live)
+    changed = {
+        "instruments": symbols,
+        "market": MarketConfig(timeframe=timeframe, source=source),
+        "clock": _clock(config, clock, speed),
+    }
+    return config.model_copy(update=changed)
 
 
-def _market(market: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
-    source = dict(market.get("source", {}))
-    kind = flags["market"]
-    if kind is not None and kind != source.get("kind"):
-        source = {"kind": kind, **({"seed": 7} if kind == "simulated" else {})}
-    named = {"data": "data", "from": "from_utc", "to": "to_utc", "seed": "seed"}
-    for flag, key in named.items():
-        if flags[flag] is not None:
-            source[key] = str(flags[flag]) if flag == "data" else flags[flag]
-    changed = {**market, "source": source}
-    return changed if flags["timeframe"] is None else {**changed, "timeframe": flags["timeframe"]}
+def _clock(config: "ServerConfig", kind: str | None, speed: float | None) -> "PacedClock | SteppedClock":
+    from tg_actors.domain.errors import UserError
+    from tg_actors.exchange.server.config import PacedClock, SteppedClock
+
+    kinds = {"paced": PacedClock, "stepped": SteppedClock}
+    if kind is not None and kind not in kinds:
+        raise UserError(f"--clock {kind!r} is unknown: it is paced or stepped")
+    clock = config.clock if kind in {None, config.clock.kind} else kinds[kind or ""]()
+    if speed is None:
+        return clock
+    if not isinstance(clock, PacedClock):
+        raise UserError("--speed belongs to the paced clock: leave it out, or add --clock paced")
+    return clock.model_copy(update={"speed": speed})
 
 
 def _plan(config: "ServerConfig", folder: Path, faults: Any, host: str, port: int) -> "ServerPlan":
@@ -233,6 +250,39 @@ def _plan(config: "ServerConfig", folder: Path, faults: Any, host: str, port: in
         host=host,
         port=port,
     )
+
+
+def _folder(state: Path) -> Path:
+    """Make the state folder, or take one that an exchange has made; others' files are left alone."""
+    from tg_actors.domain.errors import UserError
+    from tg_actors.runtime.home import private_folder
+
+    try:
+        strange = (
+            state.exists() and any(state.iterdir()) and not any((state / n).exists() for n in (_LOCK, _KEYS))
+        )
+    except OSError as error:
+        raise UserError(f"--state {state} cannot be used ({error.strerror}): name another folder") from error
+    if strange:
+        raise UserError(f"--state {state} holds other files and no exchange: name a new folder")
+    try:
+        return private_folder(state)
+    except UserError as error:
+        raise UserError(f"--state {state} cannot be made or written: name another folder") from error
+
+
+def _address(state: Path) -> str:
+    """Where the exchange on this state listens, as it wrote it down."""
+    from tg_actors.domain.errors import UserError
+
+    try:
+        return str(json.loads((state / _ADDRESS).read_text())["url"])
+    except FileNotFoundError as error:
+        raise UserError(f"no exchange runs on {state}: start one with 'tg exchange serve'") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{state / _ADDRESS} is not what an exchange wrote: remove it and start the exchange again"
+        ) from error
 
 
 def _fault_plan(path: Path | None) -> Any:

@@ -5,7 +5,25 @@ from typing import Annotated
 
 import typer
 
-from tg_actors.cli import agents, backtest, books, config, control, db, decisions, doctor, report, run, status
+from tg_actors.cli import (
+    agents,
+    approvals,
+    backtest,
+    books,
+    chaos,
+    config,
+    control,
+    db,
+    decisions,
+    doctor,
+    drill,
+    exchange,
+    gates,
+    report,
+    run,
+    simulate,
+    status,
+)
 
 _EPILOG = (
     "Exit codes: 0 done, 1 the world failed (disk, journal, Ray) or a check did, 2 something to put right in "
@@ -15,7 +33,7 @@ _EPILOG = (
 
 app = typer.Typer(
     name="tg",
-    help="TripleGain: an AI trading desk made of Ray actors. It trades on paper: nothing here spends money.",
+    help="TripleGain: an AI trading desk made of Ray actors. It trades on paper unless a person says --live.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -42,10 +60,18 @@ app.add_typer(decisions.app, name="decisions")
 app.command("halt")(control.halt)
 app.command("resume")(control.resume)
 app.command("flatten")(control.flatten)
+app.command("approvals")(approvals.approvals)
+app.command("approve")(approvals.approve)
+app.command("reject")(approvals.reject)
+app.add_typer(gates.app, name="gates")
 app.add_typer(backtest.app, name="backtest")
 app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
+app.command("simulate")(simulate.simulate)
+app.command("chaos")(chaos.chaos)
+app.command("drill")(drill.drill)
 app.add_typer(db.app, name="db")
+app.add_typer(exchange.app, name="exchange")
 
 
 def main() -> None:

@@ -7,7 +7,8 @@ import typer
 
 Desk = Annotated[str, typer.Option("--desk", help="Desk file.")]
 Market = Annotated[
-    str | None, typer.Option("--market", help="simulated or recorded; the desk file's if left out.")
+    str | None,
+    typer.Option("--market", help="simulated, recorded or venue (live bars); the file's if left out."),
 ]
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of recorded bars (market recorded).")]
 Instruments = Annotated[

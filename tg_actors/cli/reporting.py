@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from tg_actors.cli.screen import out, print_json, utc
+from tg_actors.cli.screen import amount, out, print_json, utc
 
 if TYPE_CHECKING:
     from tg_actors.desk.report import Report
@@ -33,6 +33,7 @@ def print_report(
     _head(report)
     out.print(_metrics(report, definitions=definitions))
     out.print(_agents(report))
+    out.print(_venues(report))
     out.print(f"  digest {report.digest}", highlight=False)
     if session is not None:
         cycles, seconds = session["cycles_session"], session["seconds"]
@@ -68,6 +69,33 @@ def _metrics(report: "Report", *, definitions: bool) -> Table:
     for name in _METRICS:
         value = "undefined" if figures[name] is None else f"{figures[name]:.4f}"
         table.add_row(name, value, *([DEFINITIONS[name]] if definitions else []))
+    return table
+
+
+def _venues(report: "Report") -> Table:
+    table = Table(
+        title="What the venues did", title_justify="left", header_style="bold", box=None, padding=(0, 2)
+    )
+    columns = (
+        "venue",
+        "orders",
+        "filled",
+        "partial",
+        "unfilled",
+        "rejected",
+        "fill rate",
+        "slippage bps",
+        "ack ms",
+    )
+    for name in columns:
+        table.add_column(name, justify="left" if name == "venue" else "right", no_wrap=True)
+    table.add_column("fees", no_wrap=True)
+    for venue in report.venues:
+        row = venue.as_json()
+        counts = [row[name] for name in ("venue", "orders", "filled", "partial", "unfilled", "rejected")]
+        figures = [row[name] for name in ("fill_rate_frac", "slippage_bps_mean", "ack_ms_median")]
+        fees = ", ".join(f"{amount(fee)} {currency}" for currency, fee in row["fees"].items())
+        table.add_row(*map(str, counts), *("" if f is None else f"{f:g}" for f in figures), fees)
     return table
 
 

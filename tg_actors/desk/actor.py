@@ -40,7 +40,8 @@ class CoordinatorActor:
             target=self._overseer.beat, args=(self._stop, _HEARTBEAT_S), name="heartbeat", daemon=True
         ).start()
         lost, patience_s = self._overseer.on_death, plan.stall_limit_s
-        market = RemoteMarket(crew.market, handles[crew.market], lost, patience_s)
+        live = plan.live_from_ns is not None
+        market = RemoteMarket(crew.market, handles[crew.market], lost, patience_s, live=live)
         roster = RemoteRoster(
             {agent: handles[station] for agent, station in crew.agents.items()},
             market,

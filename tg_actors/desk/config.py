@@ -11,6 +11,7 @@ from tg_actors.desk.supervision import ChildPolicy
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
 from tg_actors.exchange.config import ExchangeConfig
+from tg_actors.execution.approvals import ApprovalPolicy
 from tg_actors.execution.permits import HardLimits
 from tg_actors.execution.venues.connection import Connection, InlineConnection
 from tg_actors.market.config import MarketConfig
@@ -68,7 +69,8 @@ class DeskConfig(Message):
     ``venue`` and ``agents`` name files in ``configs/venues`` and ``configs/agents``. In ``mode``
     ``paper`` the venue is the practice exchange, reached through the venue's own client where it has
     one; in ``live`` it is the venue, and it is real money. ``stage`` is the first stage of
-    ``configs/stages.yaml`` at which the desk may trade, None for a desk without stages.
+    ``configs/stages.yaml`` at which the desk may trade, None for a desk without stages. ``approval``
+    says which entries wait for a person; a stage may ask for more.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
@@ -84,6 +86,7 @@ class DeskConfig(Message):
     meta: MetaConfig
     risk: RiskLimits
     permits: HardLimits
+    approval: ApprovalPolicy = Field(default_factory=ApprovalPolicy)
     supervision: SupervisionConfig
     pace: PaceConfig
     metrics_port: int | None = Field(default=None, gt=0, lt=65536)

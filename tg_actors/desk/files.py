@@ -145,6 +145,9 @@ def _mistake(model: type[BaseModel], place: str, details: ErrorDetails) -> str:
             return f"{place}.{key}: it is one of {said['expected_tags']}, got {said['tag']!r}"
         case "union_tag_not_found":
             return f"the key '{place}.{details['ctx']['discriminator'].strip(chr(39))}' is missing"
+        case "value_error":
+            # Our own sentence says what is wrong; the value may be the whole file.
+            return f"{place or 'the file'}: {details['msg'].removeprefix('Value error, ')}"
         case _:
             message = details["msg"].replace("Input should be", "it should be", 1)
             return f"{place or 'the file'}: {message}, got {_quoted(details['input'])}"

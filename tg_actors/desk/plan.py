@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -84,9 +84,9 @@ def flagged(config: DeskConfig, flags: Flags) -> DeskConfig:
     Raises:
         UserError: a flag contradicts another or makes no sense.
     """
-    symbols = config.instruments if flags.instruments is None else _symbols(flags.instruments)
-    timeframe = config.market.timeframe if flags.timeframe is None else _timeframe(flags.timeframe)
-    source = _source(config, flags)
+    symbols = config.instruments if flags.instruments is None else chosen_symbols(flags.instruments)
+    timeframe = config.market.timeframe if flags.timeframe is None else chosen_timeframe(flags.timeframe)
+    source = chosen_source(config.market, flags, lambda: _live(config, flags))
     pace = (
         config.pace if flags.speed is None else config.pace.model_copy(update={"speed": _speed(flags.speed)})
     )
@@ -152,6 +152,7 @@ def make_plan(
         opening_cash=cash,
         instruments=instruments,
         limits=config.permits,
+        approval=config.approval,
     )
     return DeskPlan(
         desk=config.name,
@@ -199,15 +200,19 @@ def _opening_cash(config: DeskConfig, quotes: Sequence[str]) -> dict[str, Decima
     return {currency: amount for currency, amount in config.opening_cash.items() if currency in quotes}
 
 
-def _source(config: DeskConfig, flags: Flags) -> MarketSource:
-    market = config.market
+def chosen_source(market: MarketConfig, flags: Flags, live: Callable[[], VenueSource]) -> MarketSource:
+    """Return the market's source as the flags change it; ``live`` says which live market is meant.
+
+    Raises:
+        UserError: a flag contradicts another or makes no sense.
+    """
     kind = flags.market or ("recorded" if flags.data else market.source.kind)
     if kind == "simulated":
         return _simulated(market, flags)
     if kind == "recorded":
         return _recorded(market, flags)
     if kind == "venue":
-        return _live(config, flags)
+        return live()
     raise UserError(f"--market {kind!r} is unknown: it is simulated, recorded or venue")
 
 
@@ -252,14 +257,24 @@ def _recorded(market: MarketConfig, flags: Flags) -> RecordedSource:
     )
 
 
-def _symbols(text: str) -> tuple[str, ...]:
+def chosen_symbols(text: str) -> tuple[str, ...]:
+    """Read ``--instruments``.
+
+    Raises:
+        UserError: a place is empty.
+    """
     symbols = tuple(symbol.strip() for symbol in text.split(","))
     if not all(symbols):
         raise UserError(f"--instruments {text!r} has an empty place: write such as BTC/USDT,XRP/USDT")
     return symbols
 
 
-def _timeframe(text: str) -> Timeframe:
+def chosen_timeframe(text: str) -> Timeframe:
+    """Read ``--timeframe``.
+
+    Raises:
+        UserError: it is none.
+    """
     try:
         return Timeframe(text)
     except ValueError:

@@ -16,14 +16,18 @@ from tg_actors.meta.ensemble import CombineRequest
 from tg_actors.risk.breakers import rearm
 from tg_actors.risk.judge import JudgeRequest
 from tg_actors.risk.stages import restaged
-from tg_actors.runtime.actors import DEATHS, Handle, gather, persist
+from tg_actors.runtime.actors import DEATHS, Handle, gather, persist, restart
 
 #: Hears the name of an actor whenever a call to it fails because its process is gone.
 OnDeath = Callable[[str], None]
 
 
 class RemoteActor:
-    """One actor that the desk cannot do without: idempotent calls, repeated until it is back."""
+    """One actor that the desk cannot do without: idempotent calls, repeated until it is back.
+
+    A process that lives and answers nobody (stopped, swapped out, stuck) is ended: its successor recovers
+    from the journal, and it would be fenced if it ever went on.
+    """
 
     def __init__(self, name: str, handle: Handle, on_death: OnDeath, patience_s: float) -> None:
         self.name = name
@@ -33,21 +37,29 @@ class RemoteActor:
 
     def ask(self, call: Callable[[], Any]) -> Any:
         """Wait for an answer; raises TimeoutError when the actor stays away too long."""
-        return persist(call, self._patience_s, lambda: self._on_death(self.name))
+        return persist(
+            call, self._patience_s, lambda: self._on_death(self.name), lambda: restart(self.handle)
+        )
 
 
 class RemoteMarket(RemoteActor):
-    """Asks for the next snapshot ahead of time and keeps the reference that all readers share."""
+    """Asks for the next snapshot ahead of time and keeps the reference that all readers share.
 
-    def __init__(self, name: str, handle: Handle, on_death: OnDeath, patience_s: float) -> None:
+    A ``live`` market is asked when its bar has closed: before that it knows nothing of it, and says so.
+    """
+
+    def __init__(
+        self, name: str, handle: Handle, on_death: OnDeath, patience_s: float, *, live: bool = False
+    ) -> None:
         super().__init__(name, handle, on_death, patience_s)
+        self._live = live
         self._ahead: tuple[int, Any] | None = None
         self.reference: Any = None
 
     def observe(self, cycle: int) -> MarketSnapshot | None:
         """Return the snapshot of a cycle; it stays in the object store, mapped without a copy."""
         snapshot: MarketSnapshot | None = self.ask(lambda: self._refer(cycle))
-        if snapshot is not None:
+        if snapshot is not None and not self._live:
             self._ahead = (cycle + 1, self.handle.observe.remote(cycle + 1))
         return snapshot
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from tg_actors.domain.blocks import F64
 from tg_actors.domain.message import Message
 from tg_actors.domain.orders import Fill, Intent, TradingState
+from tg_actors.domain.stages import StageChange, StageState
 
 
 class Account(Message):
@@ -112,6 +113,13 @@ class DenialCode(StrEnum):
     INTENT_EXPIRED = "INTENT_EXPIRED"
     PRICE_OUTSIDE_BAND = "PRICE_OUTSIDE_BAND"
     RISK_UNAVAILABLE = "RISK_UNAVAILABLE"
+    STAGE_PAIR = "STAGE_PAIR"
+    STAGE_PAUSED = "STAGE_PAUSED"
+    STAGE_NO_REBALANCE = "STAGE_NO_REBALANCE"
+    VENUE_UNKNOWN = "VENUE_UNKNOWN"
+    CLOCK_OFFSET = "CLOCK_OFFSET"
+    ORDER_TYPE_UNSUPPORTED = "ORDER_TYPE_UNSUPPORTED"
+    EXIT_WAITS = "EXIT_WAITS"
 
 
 class Denied(Message):
@@ -126,7 +134,8 @@ class RiskState(Message):
     """What the risk room must remember; journaled with every decision, handed back after a crash.
 
     ``cooldowns`` maps an instrument to the first instant at which it may be entered again.
-    ``day`` counts UTC days since the epoch.
+    ``day`` counts UTC days since the epoch. ``stage`` is None for a desk without stages, and is then
+    not written: such a desk's record is the one it always was.
     """
 
     equity_peak: Decimal = Decimal(0)
@@ -136,6 +145,7 @@ class RiskState(Message):
     cooldowns: dict[str, int] = Field(default_factory=dict)
     drawdown_tripped: bool = False
     daily_loss_tripped: bool = False
+    stage: StageState | None = Field(default=None, exclude_if=lambda stage: stage is None)
 
 
 class TradingHalted(Message):
@@ -148,13 +158,17 @@ class TradingHalted(Message):
 
 
 class Judgement(Message):
-    """Risk's answer to one set of targets: sized intents, denials, and what it remembers."""
+    """Risk's answer to one set of targets: sized intents, denials, and what it remembers.
+
+    ``stage_changes`` are the rollback rules that this cycle's mark has fired, in order.
+    """
 
     cycle: int
     approved: tuple[Intent, ...]
     denied: tuple[Denied, ...]
     halt: TradingHalted | None
     state: RiskState
+    stage_changes: tuple[StageChange, ...] = Field(default=(), exclude_if=lambda changes: not changes)
 
 
 class Decision(Message):

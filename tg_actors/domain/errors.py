@@ -38,3 +38,7 @@ class Fenced(OutsideError):  # noqa: N818 - a state of the writer, not a mistake
 
 class VenueError(OutsideError):
     """The venue gave no usable answer; what it did is unknown."""
+
+
+class AccountSuspect(VenueError):  # noqa: N818 - a state of the account, not a mistake
+    """The venue refused our key or nonce, or showed another account: the desk must halt."""

@@ -1,31 +1,32 @@
 """The executor core: one venue account, one writer, from recovery to flatten."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 
+from tg_actors.domain.approvals import ApprovalState
 from tg_actors.domain.blocks import MarketSnapshot
-from tg_actors.domain.decisions import Decision, Settlement
-from tg_actors.domain.ids import intent_id
+from tg_actors.domain.decisions import Decision, DenialCode, Settlement
+from tg_actors.domain.errors import VenueError
 from tg_actors.domain.instruments import Side
 from tg_actors.domain.money import ZERO
-from tg_actors.domain.orders import Fill, Intent, Leg, OrderSpec, OrderState, OrderType
+from tg_actors.domain.orders import Fill, Leg, OrderSpec, OrderState, OrderType
+from tg_actors.execution.approvals import Approvals, DeskApprovals, has_lapsed
+from tg_actors.execution.dead_man import DeadMan
+from tg_actors.execution.exits import Exits
 from tg_actors.execution.follower import Follower
 from tg_actors.execution.ledger import advance
 from tg_actors.execution.machine import OrderEvent
-from tg_actors.execution.protection import ProtectionPlan, plan
+from tg_actors.execution.protector import Intents, Protector
+from tg_actors.execution.reconciliation import Reconciler
 from tg_actors.execution.sender import ExecutionReport, Sender
 from tg_actors.execution.state import DeskState
-from tg_actors.execution.venues.port import Venue
-from tg_actors.execution.wire import ExecutorSpec, Wire
+from tg_actors.execution.upkeep import Chore, Upkeep
+from tg_actors.execution.venues.port import Venue, VenueNews
+from tg_actors.execution.wire import Clock, ExecutorSpec, ReplayClock, Wire
 from tg_actors.journal.repository import Journal
 from tg_actors.portfolio.books import Books
 
-#: Nothing to place, nothing to cancel.
-_COMPLETE = ProtectionPlan()
-#: A stop that the venue refused is tried again after so many cycles: a position must not stay bare for
-#: good because a venue was down, nor a venue be asked the same every bar.
-_REFUSED_CYCLES = 12
+_SILENT = "it did not say what happened"
 
 
 class Executor:
@@ -36,41 +37,73 @@ class Executor:
     unreachable; after either this object must not be used any more.
     """
 
-    def __init__(self, spec: ExecutorSpec, journal: Journal, venue: Venue, epoch: int) -> None:
+    def __init__(
+        self,
+        spec: ExecutorSpec,
+        journal: Journal,
+        venue: Venue,
+        epoch: int,
+        clock: Clock | None = None,
+        approvals: Approvals | None = None,
+    ) -> None:
         books = Books(spec.opening_cash, spec.instruments, spec.reporting_currency)
         self.state = DeskState(books, spec.instruments)
-        self._wire = Wire(spec, journal, venue, epoch, self.state)
+        self._wire = Wire(
+            spec,
+            journal,
+            venue,
+            epoch,
+            self.state,
+            clock or ReplayClock(journal.wall_ns),
+            approvals or DeskApprovals(spec.approval),
+        )
         self._sender = Sender(self._wire)
         self._follower = Follower(self._wire)
+        self._reconciler = Reconciler(self._wire, self._sender, self._follower)
+        self._exits = Exits(self._wire, self._sender, self._follower)
+        self._dead_man = DeadMan(self._wire)
+        self._intents = Intents(self._wire)
+        self._protector = Protector(self._wire, self._sender, self._intents, self._dead_man.disarm)
+        self._upkeep = Upkeep(self._chores())
         self._settled = -1
         self._last: Settlement | None = None
-        self._alerted: dict[str, str] = {}
-        #: Protective orders that the venue refused, and when: the same ones wait before they are tried again.
-        self._refused: dict[str, tuple[int, tuple[OrderSpec, ...]]] = {}
+
+    @property
+    def at_ns(self) -> int:
+        """Desk time of the newest settlement, 0 before the first."""
+        return 0 if self._last is None else self._last.account.at_ns
 
     def recover(self, settled: int, at_ns: int) -> tuple[str, ...]:
         """Rebuild from journal and venue; the only way to start. Returns alerts.
+
+        In this order: clock, unanswered orders become UNKNOWN, look-ups, trades, balances. What the
+        venue does not answer is asked again before anything is permitted.
 
         Args:
             settled: the newest cycle whose venue news are journaled, -1 for none.
             at_ns: desk time of that cycle.
         """
-        self._settled = settled
+        self._settled, self._follower.cycle = settled, settled + 1
         journal, state = self._wire.journal, self.state
         state.rebuild(journal.orders(), journal.fills())
+        state.deadlines = journal.deadlines()
+        state.awaiting = {a.intent.intent_id: a for a in journal.approvals(open_only=True)}
+        self._follower.untold = journal.fills_of_cycle(settled + 1)
+        alerts = self._reconciler.measure_clock(at_ns)
         unanswered = [order for order in state.live.values() if order.state is OrderState.PERMITTED]
         if unanswered:
             with self._wire.transaction() as tx:
                 for order in unanswered:
                     lost = advance(order, OrderEvent.LOSE, "restarted before the answer")
                     self._wire.save(tx, lost, at_ns)
-        denied = journal.events({"IntentDenied"})
-        self._sender.recall_denied({e.ref: e.cycle for e in denied if e.cycle >= settled - 1})
+        denied = [e for e in journal.events({"IntentDenied"}) if e.cycle >= settled - 1]
+        final = [e for e in denied if e.content()["code"] != DenialCode.EXIT_WAITS]
+        self._sender.recall_denied({e.ref: e.cycle for e in final})
         self._cancel_again(at_ns)
-        alerts = self._follower.absorb(self._follower.missing_trades(), settled, at_ns)
         # News of an end may have died with us on their way to the journal: look every live order up.
         alerts += self._follower.resolve(at_ns, resting=True)
-        return alerts + self._follower.reconcile(at_ns)
+        alerts += self._reconciler.recover(at_ns)
+        return alerts + self._wire.act_on_suspicions(at_ns)
 
     def settle(self, snapshot: MarketSnapshot) -> Settlement:
         """Take in what the venue did up to this snapshot, mark the books, keep protection.
@@ -79,27 +112,26 @@ class Executor:
         """
         if self._last is not None and self._last.cycle == snapshot.cycle:
             return self._last
-        alerts: tuple[str, ...] = ()
-        fills: tuple[Fill, ...] = ()
+        cycle, at_ns = snapshot.cycle, snapshot.at_ns
+        is_new = cycle > self._settled
         orders_before = len(self.state.orders)
-        if snapshot.cycle > self._settled:
-            news = self._wire.venue.read(snapshot)
-            alerts, fills = self._follower.absorb(news, snapshot.cycle, snapshot.at_ns), news.fills
-            self._settled = snapshot.cycle
-        else:
-            fills = tuple(self._wire.journal.fills_of_cycle(snapshot.cycle))
+        alerts = self._read(snapshot) if is_new else ()
         self.state.look(snapshot)
-        self._cancel_again(snapshot.at_ns)
-        if snapshot.cycle == self._settled:
+        alerts += self._make_sure(at_ns)
+        self._cancel_again(at_ns)
+        alerts += self._exits.retry(at_ns, cycle)
+        if cycle == self._settled:
             # Books that are ahead of this cycle, after a crash, get their stops in their own cycle.
-            alerts += self._protect(snapshot)
-        alerts += self._follower.resolve(snapshot.at_ns)
-        account = self.state.account(snapshot.at_ns, self._wire.journal.trading_state())
+            alerts += self._protector.protect(cycle, at_ns, leaving=self._exits.waiting)
+        alerts += self._follower.resolve(at_ns)
+        alerts += self._hear_people(at_ns, cycle)
+        alerts += self._wire.act_on_suspicions(at_ns)
+        fills = self._tell(cycle) if is_new else tuple(self._wire.journal.fills_of_cycle(cycle))
         self._last = Settlement(
-            cycle=snapshot.cycle,
+            cycle=cycle,
             fills=fills,
-            exits=self._exits(fills),
-            account=account,
+            exits=self._ended(fills),
+            account=self.state.account(at_ns, self._wire.journal.trading_state()),
             alerts=alerts,
             protective=len(self.state.orders) - orders_before,
         )
@@ -112,8 +144,8 @@ class Executor:
         """
         if self._last is None or self._last.cycle != decision.cycle:
             return ExecutionReport(unsettled=True)
-        intents = [self._tied(intent) for intent in decision.judgement.approved]
-        return self._sender.send(intents, decision.at_ns, decision.cycle)
+        self._wire.approvals.follow(decision.judgement.state.stage)
+        return self._exits.send(decision.judgement.approved, decision.at_ns, decision.cycle)
 
     def flatten(self, snapshot: MarketSnapshot) -> ExecutionReport:
         """Cancel entries and exits, close every position at market; repeat until nothing is unfinished.
@@ -121,18 +153,99 @@ class Executor:
         What may still be on its way out is not sold twice. A position without a fresh price waits for
         one; a position below the venue's minimum stays, for no venue would take the order.
         """
-        state = self.state
+        state, cycle, at_ns = self.state, snapshot.cycle, snapshot.at_ns
         older = [o.client_order_id for o in state.live.values() if o.intent.leg in {Leg.ENTRY, Leg.EXIT}]
-        self._sender.cancel(older, snapshot.at_ns)
-        self._follower.resolve(snapshot.at_ns)
+        self._sender.cancel(older, at_ns)
+        alerts = self._follower.resolve(at_ns)
         open_symbols = tuple(symbol for symbol in state.books.positions if self._is_closable(symbol))
         intents = [
-            self._tied(self._intent(snapshot, Leg.FLATTEN, _closing(symbol, quantity)))
+            self._intents.make(Leg.FLATTEN, _closing(symbol, quantity), cycle, at_ns)
             for symbol in open_symbols
-            if (quantity := self._not_leaving(symbol)) != ZERO and state.mid(symbol) is not None
+            if (quantity := state.not_leaving(symbol)) != ZERO and state.mid(symbol) is not None
         ]
-        report = self._sender.send(intents, snapshot.at_ns, snapshot.cycle)
-        return replace(report, unfinished=open_symbols)
+        report = self._exits.send(intents, at_ns, cycle)
+        return replace(report, unfinished=open_symbols, alerts=alerts + report.alerts)
+
+    def tend(self, at_ns: int) -> tuple[str, ...]:
+        """Do what is due between two cycles; returns alerts. May be called at any time, and often.
+
+        Args:
+            at_ns: desk time of the newest snapshot; the clock says how late it is by now.
+        """
+        alerts = self._upkeep.tend(at_ns, self._wire.clock.wall_ns())
+        return alerts + self._wire.act_on_suspicions(at_ns)
+
+    def _chores(self) -> tuple[Chore, ...]:
+        return (
+            Chore("news", 1, self._poll),
+            Chore("recovery", 3, self._reconciler.recover),
+            Chore("in flight", 3, self._chase),
+            Chore("open orders", 15, self._reconciler.open_orders),
+            Chore("trades", 60, self._reconciler.trades),
+            Chore("balances", 60, self._reconciler.balances),
+            Chore("clock", 60, self._reconciler.measure_clock),
+            Chore("people", 1, lambda at_ns: self._hear_people(at_ns, self._settled)),
+            Chore("exits", 1, lambda at_ns: self._exits.retry(at_ns, self._settled)),
+            Chore("stops", 1, self._protect_again),
+            Chore("dead man", self._dead_man.every_s, self._dead_man.renew),
+        )
+
+    def _read(self, snapshot: MarketSnapshot) -> tuple[str, ...]:
+        """Journal what the venue did up to this snapshot; when it does not say, nothing may leave."""
+        self._follower.cycle = snapshot.cycle
+        try:
+            news = self._wire.venue.read(snapshot)
+        except VenueError as lost:
+            self._wire.note(lost)
+            return self._follower.absorb(VenueNews(gap=_SILENT, blind=frozenset("*")), snapshot.at_ns)
+        alerts = self._follower.settle(news, snapshot.at_ns)
+        self._settled = snapshot.cycle
+        return alerts
+
+    def _poll(self, at_ns: int) -> tuple[str, ...]:
+        try:
+            news = self._wire.venue.poll()
+        except VenueError as lost:
+            self._wire.note(lost)
+            return ()
+        return self._follower.absorb(news, at_ns)
+
+    def _make_sure(self, at_ns: int) -> tuple[str, ...]:
+        """Ask again what recovery could not learn, and a clock that was far off."""
+        offset_ns, limit_ms = self.state.sight.clock_offset_ns, self._wire.spec.limits.clock_offset_ms_max
+        alerts = self._reconciler.recover(at_ns)
+        if offset_ns is None or abs(offset_ns) > limit_ms * 1_000_000:
+            alerts += self._reconciler.measure_clock(at_ns)
+        return alerts
+
+    def _chase(self, at_ns: int) -> tuple[str, ...]:
+        self._cancel_again(at_ns)
+        return self._follower.resolve(at_ns)
+
+    def _protect_again(self, at_ns: int) -> tuple[str, ...]:
+        if self._last is None:
+            return ()
+        return self._protector.protect(self._settled, at_ns, leaving=self._exits.waiting, again=True)
+
+    def _hear_people(self, at_ns: int, cycle: int) -> tuple[str, ...]:
+        """Send what was granted, let go of what was refused or has lapsed."""
+        awaiting, clock = self.state.awaiting, self._wire.clock
+        if not awaiting:
+            return ()
+        now_ns, wall_ns = clock.desk_ns(at_ns), clock.wall_ns()
+        still = {a.intent.intent_id: a for a in self._wire.journal.approvals(open_only=True)}
+        refused = [approval for name, approval in awaiting.items() if name not in still]
+        ripe = [
+            approval
+            for name, approval in still.items()
+            if name in awaiting
+            and (approval.state is ApprovalState.GRANTED or has_lapsed(approval, now_ns, wall_ns))
+        ]
+        for approval in (*refused, *ripe):
+            del awaiting[approval.intent.intent_id]
+        report = self._sender.send_granted(ripe, at_ns, cycle)
+        told = tuple(f"{d.symbol}: granted and denied all the same, {d.code}" for d in report.denied)
+        return report.alerts + told
 
     def _is_closable(self, symbol: str) -> bool:
         """Whether there is a position that the venue would take an order for."""
@@ -140,111 +253,23 @@ class Executor:
         mid = self.state.last_mid(symbol)
         return quantity != ZERO and (mid is None or self.state.instruments[symbol].is_sendable(quantity, mid))
 
-    def _not_leaving(self, symbol: str) -> Decimal:
-        """The signed part of a position that no live exit takes out."""
-        quantity = self.state.books.positions[symbol].quantity
-        leaving = sum(
-            (
-                order.remaining
-                for order in self.state.live.values()
-                if order.intent.spec.symbol == symbol and order.intent.leg in {Leg.FLATTEN, Leg.EXIT}
-            ),
-            ZERO,
-        )
-        left = self.state.instruments[symbol].quantise_quantity(max(abs(quantity) - leaving, ZERO))
-        return left.copy_sign(quantity)
-
     def _cancel_again(self, at_ns: int) -> None:
         """Repeat every cancel without a proven end: its request or its answer may have been lost."""
         for order in tuple(self.state.live.values()):
             if order.state is OrderState.CANCEL_PENDING:
                 self._sender.ask_cancel(order.client_order_id, at_ns)
 
-    def _tied(self, intent: Intent) -> Intent:
-        """Tie an exit to the stop that rests: whichever fills first takes its quantity off the other.
+    def _tell(self, cycle: int) -> tuple[Fill, ...]:
+        """Hand out every fill since the last settlement; the next ones belong to the next cycle."""
+        fills = tuple(self._follower.untold)
+        self._follower.untold, self._follower.cycle = [], cycle + 1
+        return fills
 
-        Without it both could fill in one bar and sell twice what is held.
-        """
-        protective = self.state.protective(intent.spec.symbol)
-        if not intent.spec.reduce_only or not protective:
-            return intent
-        spec = intent.spec.model_copy(update={"oco_group": protective[-1].intent.spec.oco_group})
-        return intent.model_copy(update={"spec": spec})
-
-    def _exits(self, fills: tuple[Fill, ...]) -> tuple[str, ...]:
+    def _ended(self, fills: tuple[Fill, ...]) -> tuple[str, ...]:
         orders = self.state.orders
-        ours = [fill for fill in fills if fill.client_order_id in orders]
         return tuple(
-            dict.fromkeys(f.symbol for f in ours if orders[f.client_order_id].intent.leg is not Leg.ENTRY)
+            dict.fromkeys(f.symbol for f in fills if orders[f.client_order_id].intent.leg is not Leg.ENTRY)
         )
-
-    def _protect(self, snapshot: MarketSnapshot) -> tuple[str, ...]:
-        intents: list[Intent] = []
-        cancels: dict[str, tuple[str, ...]] = {}
-        for symbol in self._to_protect():
-            wanted = self._plan(symbol, snapshot.cycle)
-            if wanted == _COMPLETE:
-                del self.state.to_protect[symbol]
-            if not self._was_refused(symbol, wanted, snapshot.cycle):
-                intents += [self._intent(snapshot, leg, spec) for leg, spec in wanted.place]
-                cancels[symbol] = wanted.cancel
-        report = self._sender.send(intents, snapshot.at_ns, snapshot.cycle)
-        failed = {denied.symbol: denied.code.value for denied in report.denied}
-        for order in (self.state.orders[client_id] for client_id in report.permitted):
-            symbol = order.intent.spec.symbol
-            if order.state in {OrderState.REJECTED, OrderState.UNKNOWN}:
-                failed[symbol] = f"{order.state}: {order.reason}"
-            if order.state is OrderState.REJECTED:
-                refused = _untied(i.spec for i in intents if i.spec.symbol == symbol)
-                self._refused[symbol] = (snapshot.cycle, refused)
-        # A stop that was not taken must not take the old one away with it.
-        outdated = [c for symbol, ids in cancels.items() if symbol not in failed for c in ids]
-        self._sender.cancel(outdated, snapshot.at_ns)
-        return self._unprotected(failed)
-
-    def _was_refused(self, symbol: str, wanted: ProtectionPlan, cycle: int) -> bool:
-        """Whether the venue has refused these very orders a short while ago."""
-        refused_in, refused = self._refused.get(symbol, (cycle, ()))
-        is_same = bool(wanted.place) and refused == _untied(spec for _, spec in wanted.place)
-        return is_same and cycle - refused_in < _REFUSED_CYCLES
-
-    def _plan(self, symbol: str, cycle: int) -> ProtectionPlan:
-        position = self.state.books.positions[symbol]
-        return plan(
-            self.state.instruments[symbol],
-            position.quantity,
-            position.average_price,
-            self.state.protection(symbol),
-            self.state.protective(symbol),
-            f"{symbol}@{cycle}",
-        )
-
-    def _to_protect(self) -> list[str]:
-        """Instruments whose protection may be incomplete, in the desk's order."""
-        return [symbol for symbol in self.state.books.positions if symbol in self.state.to_protect]
-
-    def _unprotected(self, refused: dict[str, str]) -> tuple[str, ...]:
-        """Alert once per instrument and reason, again when the reason changes."""
-        news = [s for s, code in refused.items() if self._alerted.get(s) != code]
-        self._alerted = dict(refused)
-        return tuple(f"{symbol}: position without its stop, {refused[symbol]}" for symbol in news)
-
-    def _intent(self, snapshot: MarketSnapshot, leg: Leg, spec: OrderSpec) -> Intent:
-        wire = self._wire.spec
-        return Intent(
-            intent_id=intent_id(wire.desk, wire.account, snapshot.cycle, spec.symbol, spec.side, leg),
-            cycle=snapshot.cycle,
-            leg=leg,
-            spec=spec,
-            reference_price=self.state.mid(spec.symbol) or spec.stop_price or Decimal(1),
-            decided_at_ns=snapshot.at_ns,
-            valid_until_ns=snapshot.at_ns + wire.bar_ns,
-        )
-
-
-def _untied(specs: Iterable[OrderSpec]) -> tuple[OrderSpec, ...]:
-    """Orders without the name of their group, which changes from cycle to cycle."""
-    return tuple(spec.model_copy(update={"oco_group": None}) for spec in specs)
 
 
 def _closing(symbol: str, quantity: Decimal) -> OrderSpec:

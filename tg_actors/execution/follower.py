@@ -1,13 +1,12 @@
-"""Follow orders to their end by the venue's books: fills, ends, lost answers, balances."""
+"""Follow orders to their end by the venue's books: fills, ends, lost answers."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tg_actors.domain.errors import VenueError
-from tg_actors.domain.money import ZERO, money_text
-from tg_actors.domain.orders import Fill, Order, OrderState, TradingState
+from tg_actors.domain.orders import Fill, Order, OrderState
 from tg_actors.execution.ledger import advance
 from tg_actors.execution.machine import OrderEvent
-from tg_actors.execution.venues.port import VenueNews
+from tg_actors.execution.venues.port import VenueNews, VenueOrder
 from tg_actors.execution.wire import Wire
 from tg_actors.journal.repository import Transaction
 
@@ -51,35 +50,38 @@ class Follower:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
         self._negative: dict[str, int] = {}
+        #: Under which cycle a fill is journaled: the one that is being settled, or the next.
+        self.cycle = 0
+        #: Fills that no settlement has told of yet.
+        self.untold: list[Fill] = []
 
-    def absorb(self, news: VenueNews, cycle: int, at_ns: int) -> tuple[str, ...]:
-        """Journal and apply fills and ends, with the venue's checkpoint, in one transaction.
+    def settle(self, news: VenueNews, at_ns: int) -> tuple[str, ...]:
+        """Absorb the news of a cycle together with the venue's checkpoint: both or neither."""
+        return self._see(news) + self._write(news, at_ns, self._wire.venue.checkpoint())
 
-        Returns alerts: late fills, and fills of orders that are not ours.
+    def absorb(self, news: VenueNews, at_ns: int) -> tuple[str, ...]:
+        """Journal and apply fills and ends in one transaction.
+
+        Returns alerts: late fills, fills of orders that are not ours, and what could not be read.
         """
-        checkpoint = self._wire.venue.checkpoint()
-        if not (news.fills or news.ended or checkpoint):
-            return ()
-        alerts: list[str] = []
-        with self._wire.transaction() as tx:
-            for fill in news.fills:
-                alerts += self._fill(tx, fill, cycle)
-            for client_id, state, reason in news.ended:
-                self._end(tx, client_id, state, reason, at_ns)
-            if checkpoint is not None:
-                venue = self._wire.venue
-                tx.save_venue_state(venue.name, venue.account, cycle, seal(tx.head.seq, checkpoint))
-        return tuple(alerts)
+        return self._see(news) + self._write(news, at_ns, None)
 
-    def missing_trades(self) -> VenueNews:
-        """Executions that the venue shows and the journal does not, oldest first."""
+    def pull_trades(self, at_ns: int, since_ns: int = 0) -> tuple[str, ...]:
+        """Journal executions that the venue shows and the journal does not, oldest first.
+
+        Raises:
+            VenueError: the venue did not say; nothing is known.
+        """
         known = self._wire.state.trade_ids
-        return VenueNews(fills=tuple(f for f in self._wire.venue.trades() if f.trade_id not in known))
+        missing = tuple(f for f in self._wire.venue.trades(since_ns) if f.trade_id not in known)
+        return self._write(VenueNews(fills=missing), at_ns, None)
 
-    def resolve(self, at_ns: int, *, resting: bool = False) -> tuple[str, ...]:
+    def resolve(
+        self, at_ns: int, *, resting: bool = False, only: Collection[str] | None = None
+    ) -> tuple[str, ...]:
         """Look up orders of unknown fate and orders whose cancel is on its way. Returns alerts.
 
-        With ``resting`` also those that the venue is known to hold.
+        With ``resting`` also those that the venue is known to hold; with ``only`` none but these.
         """
         live = tuple(self._wire.state.live.values())
         wanted = [o for o in live if o.state is OrderState.UNKNOWN]
@@ -88,34 +90,42 @@ class Follower:
         ]
         alerts: list[str] = []
         for order in wanted:
-            alerts += self._look_up(order, at_ns)
+            if only is None or order.client_order_id in only:
+                alerts += self._look_up(order, at_ns)
         return tuple(alerts)
 
-    def reconcile(self, at_ns: int) -> tuple[str, ...]:
-        """Compare balances with the books, exact to the last decimal; a difference halts the desk."""
-        held = self._wire.venue.balances()
-        expected = self._wire.state.books.expected_balances()
-        differences = [
-            f"{currency}: venue {money_text(held.get(currency, ZERO))}, books {money_text(amount)}"
-            for currency, amount in expected.items()
-            if held.get(currency, ZERO) != amount
-        ]
-        if not differences:
+    def _write(self, news: VenueNews, at_ns: int, checkpoint: bytes | None) -> tuple[str, ...]:
+        if not (news.fills or news.ended or checkpoint):
             return ()
-        alert = f"balances differ from the books ({'; '.join(differences)}): trading halted"
+        alerts: list[str] = []
         with self._wire.transaction() as tx:
-            tx.set_trading_state(TradingState.HALTED, alert, "executor", at_ns)
-        return (alert,)
+            for fill in news.fills:
+                alerts += self._fill(tx, fill)
+            for client_id, state, reason in news.ended:
+                self._end(tx, client_id, state, reason, at_ns)
+            if checkpoint is not None:
+                venue = self._wire.venue
+                tx.save_venue_state(venue.name, venue.account, self.cycle, seal(tx.head.seq, checkpoint))
+        return tuple(alerts)
 
-    def _fill(self, tx: Transaction, fill: Fill, cycle: int) -> Iterable[str]:
+    def _see(self, news: VenueNews) -> tuple[str, ...]:
+        """Take note of what the venue does not show; it stays unseen until news without a gap."""
+        sight = self._wire.state.sight
+        is_new = bool(news.gap) and news.gap != sight.gap
+        sight.blind = sight.blind | news.blind if news.gap else frozenset()
+        sight.gap = news.gap
+        return (f"the venue is not wholly seen: {news.gap}",) if is_new else ()
+
+    def _fill(self, tx: Transaction, fill: Fill) -> Iterable[str]:
         state = self._wire.state
         if fill.client_order_id not in state.orders:
-            alert = f"{fill.symbol}: trade {fill.trade_id} belongs to no order of this desk: trading halted"
-            tx.set_trading_state(TradingState.HALTED, alert, "executor", fill.at_ns)
-            return (alert,)
-        if not tx.insert_fill(fill, cycle):
+            why = f"{fill.symbol}: trade {fill.trade_id} belongs to no order of this desk"
+            return self._wire.halt(tx, why, fill.at_ns)
+        if not tx.insert_fill(fill, self.cycle):
             return ()
         order, late = state.fill(fill)
+        state.active_wall_ns = self._wire.clock.wall_ns()
+        self.untold.append(fill)
         tx.save_order(order, fill.at_ns)
         return (f"{fill.symbol}: late fill {fill.trade_id} of {order.client_order_id}",) if late else ()
 
@@ -125,25 +135,35 @@ class Follower:
             self._wire.save(tx, advance(order, _ENDED[ended], reason), at_ns)
 
     def _look_up(self, order: Order, at_ns: int) -> tuple[str, ...]:
+        client_id = order.client_order_id
         try:
-            found = self._wire.venue.look_up(order.client_order_id)
-        except VenueError:
+            found = self._wire.venue.look_up(client_id)
+            alerts = self._catch_up(order, found, at_ns)
+        except VenueError as lost:
+            self._wire.note(lost)
             return ()  # no information is not "not there"
         if found is None:
             return self._not_there(order, at_ns)
-        self._negative.pop(order.client_order_id, None)
+        self._negative.pop(client_id, None)
+        order = self._wire.state.orders[client_id]
         known = _FOUND if order.state is OrderState.UNKNOWN else _ENDED
-        if found.state not in known:
-            return ()
+        if not order.is_live or found.state not in known or _is_behind(order, found):
+            return alerts
         with self._wire.transaction() as tx:
             self._wire.save(tx, advance(order, known[found.state], found.reason), at_ns)
-        return ()
+        return alerts
+
+    def _catch_up(self, order: Order, found: VenueOrder | None, at_ns: int) -> tuple[str, ...]:
+        """Pull the fills of an order that has ended before we end it: they are not late, we are."""
+        return self.pull_trades(at_ns) if found is not None and _is_behind(order, found) else ()
 
     def _not_there(self, order: Order, at_ns: int) -> tuple[str, ...]:
-        spec = self._wire.spec
-        permitted_ns = order.intent.decided_at_ns
-        horizon_s = spec.limits.venue_deadline_s + spec.clock_skew_s_max + spec.read_lag_s_max
-        if order.state is not OrderState.UNKNOWN or at_ns <= permitted_ns + horizon_s * _NS:
+        capabilities = self._wire.venue.capabilities
+        if order.state is not OrderState.UNKNOWN or not capabilities.look_up_by_client_id:
+            return ()
+        clock = self._wire.clock
+        now_ns = clock.wall_ns() if capabilities.wall_deadlines else clock.desk_ns(at_ns)
+        if now_ns <= self._horizon_ns(order):
             return ()
         seen = self._negative.get(order.client_order_id, 0) + 1
         self._negative[order.client_order_id] = seen
@@ -152,3 +172,21 @@ class Follower:
         with self._wire.transaction() as tx:
             self._wire.save(tx, advance(order, OrderEvent.PROVE_ABSENT, "two look-ups found no trace"), at_ns)
         return (f"{order.intent.spec.symbol}: order {order.client_order_id} never reached the venue",)
+
+    def _horizon_ns(self, order: Order) -> int:
+        """Until when an order that nobody has seen may still appear."""
+        spec, capabilities = self._wire.spec, self._wire.venue.capabilities
+        latest_s = spec.limits.venue_deadline_s
+        deadline_ns = self._wire.state.deadlines.get(
+            order.client_order_id, order.intent.decided_at_ns + latest_s * _NS
+        )
+        read_lag_s = max(spec.read_lag_s_max, capabilities.read_lag_s)
+        # Without a deadline that the venue keeps, only long silence says anything.
+        grace_s = spec.clock_skew_s_max if capabilities.expiry_s_max else capabilities.unknown_horizon_s
+        return deadline_ns + (grace_s + read_lag_s) * _NS
+
+
+def _is_behind(order: Order, found: VenueOrder) -> bool:
+    """Whether the venue has ended this order with more filled than we have journaled."""
+    filled = found.filled_quantity
+    return found.state in _ENDED and filled is not None and filled > order.filled_quantity

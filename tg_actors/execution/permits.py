@@ -9,19 +9,25 @@ from pydantic import Field
 from tg_actors.domain.decisions import DenialCode, Denied
 from tg_actors.domain.message import Message
 from tg_actors.domain.money import ZERO
-from tg_actors.domain.orders import Intent, TradingState
+from tg_actors.domain.orders import Intent, OrderType, TradingState
 
 
 class HardLimits(Message):
     """Last limits before the wire, on the worst case of everything held, permitted, open, unknown.
 
     They repeat no judgement of the risk room: they hold even when that room is wrong.
+    ``snapshot_age_bars_max`` bounds how old the prices may be in bars, ``clock_offset_ms_max`` how far
+    the venue's clock may be from ours, ``external_notional_max`` what orders that are not ours may be
+    worth in the reporting currency before the desk halts.
     """
 
     order_notional_max: Decimal = Field(gt=0)
     gross_exposure_frac_max: Decimal = Field(gt=0)
     price_band_frac: Decimal = Field(gt=0, lt=1)
     venue_deadline_s: int = Field(default=30, ge=2, le=60)
+    snapshot_age_bars_max: Decimal = Field(default=Decimal(2), gt=0)
+    clock_offset_ms_max: int = Field(default=500, gt=0)
+    external_notional_max: Decimal = Field(default=ZERO, ge=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,9 @@ class PermitContext:
     ``mid`` in quote currency, None when there is no fresh, finite price; ``rate`` reporting
     currency per quote currency, None when unknown; ``gross_exposure_worst`` in reporting currency
     includes every live order; ``unknown`` says that an order of this instrument has no known fate.
+    ``snapshot_age_bars`` is how old the prices are now; ``unseen`` why the venue cannot be trusted to
+    show us this instrument, empty when it can; ``clock_offset_ns`` None before it was measured;
+    ``order_types`` what the venue takes at all; ``unvalued`` what is held and has no price.
     """
 
     now_ns: int
@@ -40,6 +49,11 @@ class PermitContext:
     equity: Decimal
     gross_exposure_worst: Decimal
     unknown: bool
+    snapshot_age_bars: Decimal
+    unseen: str
+    clock_offset_ns: int | None
+    order_types: frozenset[OrderType]
+    unvalued: tuple[str, ...] = ()
 
     def notional(self, intent: Intent) -> Decimal | None:
         """Worst-case notional of the intent in the reporting currency, None when unknown."""
@@ -48,6 +62,8 @@ class PermitContext:
         price = max(self.mid, intent.spec.limit_price or ZERO)
         return intent.spec.quantity * price * self.rate
 
+
+_NS_PER_MS = 1_000_000
 
 Rule = Callable[[Intent, PermitContext, HardLimits], tuple[DenialCode, str] | None]
 
@@ -66,11 +82,40 @@ def _still_valid(intent: Intent, context: PermitContext, _: HardLimits) -> tuple
     return DenialCode.INTENT_EXPIRED, f"valid until {intent.valid_until_ns}, now {context.now_ns}"
 
 
+def _takes_type(intent: Intent, context: PermitContext, _: HardLimits) -> tuple[DenialCode, str] | None:
+    order_type = intent.spec.order_type
+    if order_type in context.order_types:
+        return None
+    return DenialCode.ORDER_TYPE_UNSUPPORTED, f"the venue takes no {order_type} orders"
+
+
+def _venue_seen(_: Intent, context: PermitContext, __: HardLimits) -> tuple[DenialCode, str] | None:
+    return (DenialCode.VENUE_UNKNOWN, context.unseen) if context.unseen else None
+
+
+def _clocks_agree(_: Intent, context: PermitContext, limits: HardLimits) -> tuple[DenialCode, str] | None:
+    offset_ns = context.clock_offset_ns
+    if offset_ns is None:
+        return DenialCode.CLOCK_OFFSET, "the venue's clock could not be read yet"
+    if abs(offset_ns) <= limits.clock_offset_ms_max * _NS_PER_MS:
+        return None
+    return DenialCode.CLOCK_OFFSET, f"the venue's clock is {offset_ns // _NS_PER_MS} ms from ours"
+
+
+def _prices_young(_: Intent, context: PermitContext, limits: HardLimits) -> tuple[DenialCode, str] | None:
+    age_bars = context.snapshot_age_bars
+    if age_bars <= limits.snapshot_age_bars_max:
+        return None
+    return DenialCode.MARKET_STALE, f"the snapshot is {age_bars:.1f} bars old"
+
+
 def _price_known(intent: Intent, context: PermitContext, _: HardLimits) -> tuple[DenialCode, str] | None:
     if context.mid is None:
         return DenialCode.MARKET_STALE, "no fresh price"
     if intent.spec.reduce_only:
         return None  # what leaves needs no value in the reporting currency
+    if context.unvalued:
+        return DenialCode.ACCOUNT_UNKNOWN, f"{', '.join(context.unvalued)} held and not valued"
     return None if context.rate is not None else (DenialCode.ACCOUNT_UNKNOWN, "quote currency has no rate")
 
 
@@ -110,6 +155,10 @@ def _gross(intent: Intent, context: PermitContext, limits: HardLimits) -> tuple[
 RULES: tuple[Rule, ...] = (
     _trading_state,
     _still_valid,
+    _takes_type,
+    _venue_seen,
+    _clocks_agree,
+    _prices_young,
     _price_known,
     _fate_known,
     _in_band,

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Dialect, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tg_actors.domain.approvals import Approval
 from tg_actors.journal import tables
 
 Row = dict[str, object]
@@ -24,6 +26,13 @@ class Unique(StrEnum):
     OUTCOME = "outcome"
 
 
+class Approved(NamedTuple):
+    """An approval, and the number of the event that asked for it."""
+
+    seq: int
+    approval: Approval
+
+
 @dataclass(slots=True)
 class Changes:
     """Rows to add, rows of which only the newest counts, and the keys they make known.
@@ -34,6 +43,8 @@ class Changes:
     inserts: dict[str, list[Row]] = field(default_factory=dict)
     upserts: dict[str, dict[Key, Row]] = field(default_factory=dict)
     keys: dict[Unique, set[Key]] = field(default_factory=dict)
+    #: Approvals as these changes leave them; their rows are among the upserts.
+    approvals: dict[Key, Approved] = field(default_factory=dict)
 
     def insert(self, table: Table, row: Row) -> None:
         """Add a row to an append-only table."""

@@ -4,12 +4,23 @@ from typing import Protocol
 
 from sqlalchemy import Column, Connection, Select, bindparam, literal, select
 
+from tg_actors.domain.approvals import Approval
 from tg_actors.domain.errors import JournalError
 from tg_actors.domain.orders import TradingState
 from tg_actors.journal.chain import GENESIS, Head
-from tg_actors.journal.changes import Changes, Key, Unique
+from tg_actors.journal.changes import Approved, Changes, Key, Unique
 from tg_actors.journal.records import Control
-from tg_actors.journal.tables import control, cycles, events, fills, lease, outcomes, permits, requests
+from tg_actors.journal.tables import (
+    approvals,
+    control,
+    cycles,
+    events,
+    fills,
+    lease,
+    outcomes,
+    permits,
+    requests,
+)
 
 
 class Facts(Protocol):
@@ -26,6 +37,9 @@ class Facts(Protocol):
 
     def has(self, unique: Unique, key: Key) -> bool:
         """Whether a row with that key exists."""
+
+    def approval(self, intent_id: str) -> Approved | None:
+        """Return what a person was asked about an intent, None when nobody was."""
 
 
 _COLUMNS: dict[Unique, tuple[Column[object], ...]] = {
@@ -44,6 +58,9 @@ def _exists(columns: tuple[Column[object], ...]) -> Select[int]:
 
 _EXISTS = {unique: _exists(columns) for unique, columns in _COLUMNS.items()}
 _NAMES = {unique: tuple(c.name for c in columns) for unique, columns in _COLUMNS.items()}
+_APPROVAL = select(approvals.c.seq, approvals.c.payload).where(
+    approvals.c.intent_id == bindparam("intent_id")
+)
 _HEAD = select(events.c.seq, events.c.hash).order_by(events.c.seq.desc()).limit(1)
 _EPOCH = select(lease.c.epoch).where(lease.c.role == bindparam("role"))
 _CONTROL = select(
@@ -87,6 +104,11 @@ class StoredFacts:
         values = dict(zip(_NAMES[unique], key, strict=True))
         return self._connection.scalar(_EXISTS[unique], values) is not None
 
+    def approval(self, intent_id: str) -> Approved | None:
+        """Return what a person was asked about an intent, None when nobody was."""
+        row = self._connection.execute(_APPROVAL, {"intent_id": intent_id}).one_or_none()
+        return None if row is None else Approved(row.seq, Approval.model_validate_json(row.payload))
+
 
 class RememberedFacts:
     """The same answers from memory; true only while nobody else writes (:mod:`locks` sees to it)."""
@@ -101,6 +123,10 @@ class RememberedFacts:
         self._keys: dict[Unique, set[Key]] = {
             unique: {tuple(row) for row in connection.execute(select(*columns))}
             for unique, columns in _COLUMNS.items()
+        }
+        self._approvals: dict[Key, Approved] = {
+            (row.intent_id,): Approved(row.seq, Approval.model_validate_json(row.payload))
+            for row in connection.execute(select(approvals.c.intent_id, approvals.c.seq, approvals.c.payload))
         }
 
     def head(self) -> Head:
@@ -119,6 +145,10 @@ class RememberedFacts:
         """Whether a row with that key exists."""
         return key in self._keys[unique]
 
+    def approval(self, intent_id: str) -> Approved | None:
+        """Return what a person was asked about an intent, None when nobody was."""
+        return self._approvals.get((intent_id,))
+
     def has_open_request(self) -> bool:
         """Whether a request has no outcome yet."""
         return len(self._keys[Unique.REQUEST]) > len(self._keys[Unique.OUTCOME])
@@ -130,3 +160,4 @@ class RememberedFacts:
         self._epochs.update(epochs)
         for unique, keys in changes.keys.items():
             self._keys[unique] |= keys
+        self._approvals |= changes.approvals

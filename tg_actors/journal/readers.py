@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Engine, Executable, RowMapping, Select, func, select
+from sqlalchemy import Connection, Engine, Executable, RowMapping, Select, func, select
 
+from tg_actors.domain.approvals import Approval, ApprovalState
 from tg_actors.domain.decisions import Decision
 from tg_actors.domain.orders import TERMINAL_STATES, Fill, Order, Permit, TradingState
 from tg_actors.journal.engine import Place, locate, read_engine
 from tg_actors.journal.facts import read_control
 from tg_actors.journal.failures import journal_errors
+from tg_actors.journal.halt_file import NAME, HaltFile
 from tg_actors.journal.records import (
     CancelRequested,
     Control,
@@ -25,6 +28,7 @@ from tg_actors.journal.records import (
 )
 from tg_actors.journal.schema import require, require_current
 from tg_actors.journal.tables import (
+    approvals,
     cycles,
     events,
     fills,
@@ -51,6 +55,11 @@ _ORDERS = (
     .join(permits, permits.c.client_order_id == orders.c.client_order_id)
     .order_by(permits.c.seq)
 )
+_OPEN = (ApprovalState.PENDING.value, ApprovalState.GRANTED.value)
+_APPROVALS = select(approvals.c.payload).order_by(approvals.c.seq)
+_DEADLINES = select(permits.c.client_order_id, permits.c.venue_deadline_ns).join(
+    orders, permits.c.client_order_id == orders.c.client_order_id
+)
 _PENDING = (
     select(requests)
     .outerjoin(outcomes, outcomes.c.request_id == requests.c.id)
@@ -65,12 +74,16 @@ class JournalReader:
     Each call sees one instant and raises ``JournalError`` when the database fails.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, halt_file: Path | None = None) -> None:
         self.place = place
+        beside = None if place.path is None else place.path.with_name(NAME)
+        path = halt_file or beside
+        #: The kill switch as a file; None for a database without a folder of ours.
+        self.halt_file = None if path is None else HaltFile(path)
         self._reads: Engine = read_engine(place)
 
     @classmethod
-    def read_only(cls, url_or_path: str | Path) -> "JournalReader":
+    def read_only(cls, url_or_path: str | Path, halt_file: Path | None = None) -> "JournalReader":
         """Open an existing journal without touching it.
 
         Raises:
@@ -79,7 +92,7 @@ class JournalReader:
         """
         place = locate(url_or_path)
         require(place)
-        reader = JournalReader(place)
+        reader = JournalReader(place, halt_file)
         try:
             with journal_errors(place.name), reader._reads.connect() as connection:
                 require_current(connection, place)
@@ -103,10 +116,25 @@ class JournalReader:
         return self.control().state
 
     def control(self) -> Control:
-        """Return the kill switch with its reason and actor."""
+        """Return the kill switch with its reason and actor; a halt file is believed at once."""
+        control = self.switch()
+        file = self.halt_file
+        if control.state is TradingState.HALTED or file is None or not file.is_there:
+            return control
+        return Control(TradingState.HALTED, file.reason, "file", control.at_ns, control.wall_ns)
+
+    def switch(self) -> Control:
+        """Return the kill switch as its row says, whatever file lies beside the journal."""
+        self.settle()
+        with self._reading() as connection:
+            return read_control(connection)
+
+    @contextmanager
+    def standing_still(self) -> Iterator["JournalReader"]:
+        """Yield a reader that sees one instant in all its calls, whatever is written meanwhile."""
         self.settle()
         with journal_errors(self.place.name), self._reads.begin() as connection:
-            return read_control(connection)
+            yield _StillReader(self, connection)
 
     def lease(self, role: str) -> Lease | None:
         """Return who holds a role, None before its first lease."""
@@ -123,6 +151,19 @@ class JournalReader:
         value = self._scalar(select(meta.c.value).where(meta.c.key == IDENTITY))
         identity: dict[str, Any] | None = None if value is None else json.loads(value)
         return identity
+
+    def approvals(self, *, open_only: bool = False) -> list[Approval]:
+        """Return what people were asked about single orders, in the order of the questions.
+
+        With ``open_only`` those whose order may still leave.
+        """
+        query = _APPROVALS.where(approvals.c.state.in_(_OPEN)) if open_only else _APPROVALS
+        return self._messages(query, Approval.model_validate_json)
+
+    def deadlines(self) -> dict[str, int]:
+        """Return the venue deadline of every permit whose order is live, by client order id."""
+        rows = self.query(_DEADLINES.where(orders.c.state.not_in(_TERMINAL)))
+        return {row["client_order_id"]: row["venue_deadline_ns"] for row in rows}
 
     def pending_requests(self) -> list[Request]:
         """Return what people asked for and the desk has not done, oldest first."""
@@ -202,22 +243,45 @@ class JournalReader:
     def query(self, statement: Executable) -> list[dict[str, Any]]:
         """Run one SELECT of our own making and return its rows by column name."""
         self.settle()
-        with journal_errors(self.place.name), self._reads.begin() as connection:
+        with self._reading() as connection:
             rows: list[RowMapping] = list(connection.execute(statement).mappings())
         return [dict(row) for row in rows]
 
     def settle(self) -> None:
         """Make our own writes visible to every reader; one that only reads has none."""
 
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """Open what one call reads through: one instant."""
+        with journal_errors(self.place.name), self._reads.begin() as connection:
+            yield connection
+
     def _scalar(self, statement: Executable) -> Any:
         self.settle()
-        with journal_errors(self.place.name), self._reads.begin() as connection:
+        with self._reading() as connection:
             return connection.scalar(statement)
 
     def _messages(self, query: Select[str], parse: Callable[[str], _T]) -> list[_T]:
         self.settle()
-        with journal_errors(self.place.name), self._reads.begin() as connection:
+        with self._reading() as connection:
             return [parse(payload) for payload in connection.scalars(query)]
+
+
+class _StillReader(JournalReader):
+    """All calls read in one transaction of another reader, which owns it."""
+
+    def __init__(self, reader: JournalReader, connection: Connection) -> None:
+        self.place = reader.place
+        self.halt_file = reader.halt_file
+        self._connection = connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with journal_errors(self.place.name):
+            yield self._connection
+
+    def close(self) -> None:
+        """Nothing of its own to give back."""
 
 
 _INSTRUCTIONS: dict[str, type[Instruction]] = {

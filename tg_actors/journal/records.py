@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tg_actors.domain.approvals import ApprovalState
 from tg_actors.domain.message import Message
 from tg_actors.domain.orders import Intent, Permit, TradingState
 
@@ -34,6 +35,21 @@ class EventType(StrEnum):
     REQUEST_MADE = "RequestMade"
     REQUEST_COMPLETED = "RequestCompleted"
     IDENTITY_SET = "IdentitySet"
+    APPROVAL_REQUESTED = "ApprovalRequested"
+    APPROVAL_GRANTED = "ApprovalGranted"
+    APPROVAL_USED = "ApprovalUsed"
+    APPROVAL_REFUSED = "ApprovalRefused"
+    APPROVAL_LAPSED = "ApprovalLapsed"
+
+
+#: The event by which an approval comes into a state.
+APPROVAL_EVENTS: dict[ApprovalState, EventType] = {
+    ApprovalState.PENDING: EventType.APPROVAL_REQUESTED,
+    ApprovalState.GRANTED: EventType.APPROVAL_GRANTED,
+    ApprovalState.USED: EventType.APPROVAL_USED,
+    ApprovalState.REFUSED: EventType.APPROVAL_REFUSED,
+    ApprovalState.LAPSED: EventType.APPROVAL_LAPSED,
+}
 
 
 class OrderPermitted(Message):

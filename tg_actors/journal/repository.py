@@ -6,9 +6,13 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
+from tg_actors.domain.approvals import Approval, ApprovalState
+from tg_actors.domain.errors import UserError
+from tg_actors.domain.message import Message
 from tg_actors.domain.orders import TradingState
 from tg_actors.journal.engine import Place, create_file, locate, write_engine
 from tg_actors.journal.failures import journal_errors
+from tg_actors.journal.halt_file import NAME, HaltFile
 from tg_actors.journal.locks import Release, lock_for_writing
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.records import Control, Durability, Event, Request
@@ -29,8 +33,18 @@ class Journal(JournalReader):
     A ``FULL`` journal may be shared by threads, a ``BATCH`` journal belongs to one.
     """
 
-    def __init__(self, place: Place, engine: Engine, store: Store, release: Release) -> None:
-        super().__init__(place)
+    def __init__(
+        self,
+        place: Place,
+        engine: Engine,
+        store: Store,
+        release: Release,
+        clock_ns: ClockNs,
+        halt_file: Path | None = None,
+    ) -> None:
+        super().__init__(place, halt_file)
+        #: UTC nanoseconds of the machine, as stamped on every event.
+        self.wall_ns = clock_ns
         self._writes = engine
         self._store = store
         self._release = release
@@ -43,6 +57,7 @@ class Journal(JournalReader):
         *,
         clock_ns: ClockNs,
         batch: int = 256,
+        halt_file: Path | None = None,
     ) -> "Journal":
         """Open a journal, creating it or upgrading its schema as needed.
 
@@ -51,6 +66,8 @@ class Journal(JournalReader):
             durability: what a commit promises.
             clock_ns: UTC nanoseconds of the machine, stamped on every event.
             batch: transactions per commit of a ``BATCH`` journal.
+            halt_file: the kill switch as a file; ``HALT`` beside a journal that is a file. A ``BATCH``
+                journal looks for none: it sends nothing anywhere.
 
         Raises:
             UserError: the address is no journal's, or a newer program wrote it.
@@ -59,13 +76,14 @@ class Journal(JournalReader):
         place = locate(url_or_path)
         if place.path is not None:
             create_file(place.path)
+            halt_file = halt_file or place.path.with_name(NAME)
         release = lock_for_writing(place, durability)
         engine = write_engine(place, durability)
         try:
             with journal_errors(place.name):
                 upgrade_engine(engine, place)
             store: Store = (
-                DurableStore(engine, place.name, clock_ns)
+                DurableStore(engine, place.name, clock_ns, None if halt_file is None else HaltFile(halt_file))
                 if durability is Durability.FULL
                 else BatchStore(engine, place.name, clock_ns, batch)
             )
@@ -73,7 +91,7 @@ class Journal(JournalReader):
             engine.dispose()
             release()
             raise
-        return cls(place, engine, store, release)
+        return cls(place, engine, store, release, clock_ns, halt_file)
 
     def close(self) -> None:
         """Commit what waits and give everything back.
@@ -109,9 +127,39 @@ class Journal(JournalReader):
             return transaction.grant_lease(owner, wall_ns)
 
     def set_trading_state(self, state: TradingState, reason: str, actor: str, at_ns: int) -> None:
-        """Throw the kill switch from anywhere; once this returns no permit commits against it."""
+        """Throw the kill switch from anywhere; once this returns no permit commits against it.
+
+        Raises:
+            UserError: a halt file is there, and this would loosen what it says.
+        """
         with self._unleased() as transaction:
             transaction.set_trading_state(state, reason, actor, at_ns)
+
+    def approve(self, ref: str, user: str, content_hash: str | None = None) -> Approval:
+        """Grant the order that waits under an intent id, or the beginning of one.
+
+        Args:
+            ref: what ``tg approvals`` shows.
+            user: who grants.
+            content_hash: what the person has seen; a difference refuses. None when they saw the journal.
+
+        Raises:
+            UserError: nothing waits under that name, it is too late, or somebody has decided before.
+        """
+        return self._decide(ref, ApprovalState.GRANTED, user, "", content_hash)
+
+    def reject(self, ref: str, user: str, reason: str) -> Approval:
+        """Refuse the order that waits under an intent id, or the beginning of one.
+
+        Raises:
+            UserError: as :meth:`approve`; one that was granted and not yet sent can still be refused.
+        """
+        return self._decide(ref, ApprovalState.REFUSED, user, reason, None)
+
+    def append(self, event_type: str, payload: Message, ref: str = "") -> int:
+        """Write a fact that needs no lease, such as what a watcher has found; returns its number."""
+        with self._unleased() as transaction:
+            return transaction.append(event_type, payload, ref)
 
     def request(self, verb: str, argument: str, actor: str) -> int:
         """Leave a person's wish for the desk and return its number."""
@@ -124,8 +172,13 @@ class Journal(JournalReader):
             transaction.set_identity(identity)
 
     def control(self) -> Control:
-        """Return the kill switch with its reason and actor."""
-        return self._store.control() or super().control()
+        """Return the kill switch with its reason and actor; who sees a halt file writes the halt down."""
+        if (remembered := self._store.control()) is not None:
+            return remembered
+        if self.halt_file is None or not self.halt_file.is_there:
+            return super().control()
+        with self._unleased() as transaction:
+            return transaction.control
 
     def events(self, types: Collection[str] | None = None, after_seq: int = 0) -> Iterator[Event]:
         """Yield events in order, of some types or all, those after a number."""
@@ -144,6 +197,24 @@ class Journal(JournalReader):
     def settle(self) -> None:
         """Commit a batch that waits, so that every reader sees it."""
         self._store.settle()
+
+    def _decide(
+        self, ref: str, state: ApprovalState, user: str, reason: str, content_hash: str | None
+    ) -> Approval:
+        found = [a for a in self.approvals() if ref and a.intent.intent_id.startswith(ref)]
+        if len(found) != 1:
+            many = "several orders wait" if found else "no order waits"
+            raise UserError(f"{many} under {ref!r}: see `tg approvals`")
+        with self._unleased() as transaction:
+            now = transaction.approval(found[0].intent.intent_id) or found[0]
+            if content_hash not in {None, now.content_hash}:
+                raise UserError(f"order {now.short_id} is not the one you were shown: see `tg approvals`")
+            if self.wall_ns() > now.expires_ns and now.is_open:
+                raise UserError(f"order {now.short_id} waited too long and has lapsed: nothing is sent")
+            moved = transaction.move_approval(now.intent.intent_id, state, user, reason)
+        if moved is None:
+            raise UserError(f"order {now.short_id} is {now.state} already, by {now.user or 'the desk'}")
+        return moved
 
     def _unleased(self) -> AbstractContextManager[Transaction]:
         return self._store.transaction(_DESK_KEEPER, 0, waits=True)

@@ -10,6 +10,7 @@ from tg_actors.journal.changes import Changes, Row, Writer
 from tg_actors.journal.engine import patient
 from tg_actors.journal.facts import RememberedFacts, StoredFacts
 from tg_actors.journal.failures import journal_errors
+from tg_actors.journal.halt_file import HaltFile
 from tg_actors.journal.records import Control
 from tg_actors.journal.transaction import Transaction
 
@@ -45,19 +46,23 @@ class Store(Protocol):
 class DurableStore:
     """Commits each transaction; other processes may commit theirs in between."""
 
-    def __init__(self, engine: Engine, name: str, clock_ns: ClockNs) -> None:
+    def __init__(
+        self, engine: Engine, name: str, clock_ns: ClockNs, halt_file: HaltFile | None = None
+    ) -> None:
         self._engine = engine
         self._patient = patient(engine)
         self._writer = Writer(engine.dialect)
         self._name = name
         self._clock_ns = clock_ns
+        self._halt_file = halt_file
 
     @contextmanager
     def transaction(self, role: str, epoch: int, *, waits: bool) -> Iterator[Transaction]:
         """Hold the write lock for the whole block."""
         engine = self._patient if waits else self._engine
         with journal_errors(self._name), engine.begin() as connection:
-            transaction = Transaction(StoredFacts(connection), role, epoch, self._clock_ns)
+            facts = StoredFacts(connection)
+            transaction = Transaction(facts, role, epoch, self._clock_ns, self._halt_file)
             yield transaction
             self._writer.write(connection, transaction.changes)
 

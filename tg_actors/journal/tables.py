@@ -1,6 +1,6 @@
 """The tables, as the newest migration leaves them.
 
-``events`` is the record; ``permits``, ``orders``, ``fills``, ``cycles`` and ``control`` are
+``events`` is the record; ``permits``, ``orders``, ``fills``, ``approvals``, ``cycles`` and ``control`` are
 projections of it, written in the same transaction and checked by :mod:`tg_actors.journal.verify`.
 Money columns serve people with a SQL prompt; readers take the exact messages from the payloads.
 Times are UTC nanoseconds: ``at_ns`` of the market, ``wall_ns`` of the machine.
@@ -11,7 +11,7 @@ from sqlalchemy import Column, Index, LargeBinary, MetaData, String, Table, Text
 from tg_actors.journal.types import CanonicalText, ExactDecimal, Ordinal
 
 #: The revision these tables describe; a test holds it equal to the newest migration.
-REVISION = "0001"
+REVISION = "0002"
 
 metadata = MetaData()
 
@@ -125,6 +125,24 @@ fills = Table(
     Column("at_ns", Ordinal, nullable=False),
     Index("ix_fills_client_order_id", "client_order_id"),
     Index("ix_fills_cycle", "cycle"),
+)
+
+#: What people were asked and said about single orders; ``seq`` is the number of the question's event.
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("intent_id", String(64), primary_key=True),
+    Column("seq", Ordinal, nullable=False, unique=True),
+    Column("content_hash", String(64), nullable=False),
+    Column("symbol", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("requested_ns", Ordinal, nullable=False),
+    Column("expires_ns", Ordinal, nullable=False),
+    Column("decided_ns", Ordinal),
+    Column("decided_by", Text, nullable=False),
+    Column("used_seq", Ordinal),
+    Column("payload", CanonicalText, nullable=False),
+    Index("ix_approvals_state", "state"),
 )
 
 cycles = Table(

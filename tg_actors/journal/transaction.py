@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping
 
+from tg_actors.domain.approvals import MOVES, Approval, ApprovalState
 from tg_actors.domain.decisions import Decision
-from tg_actors.domain.errors import Fenced
+from tg_actors.domain.errors import Fenced, UserError
 from tg_actors.domain.message import Message
 from tg_actors.domain.orders import Fill, Intent, Order, OrderState, Permit, TradingState
 from tg_actors.journal import tables
 from tg_actors.journal.chain import Head, canonical, link
-from tg_actors.journal.changes import Changes, Key, Row, Unique
+from tg_actors.journal.changes import Approved, Changes, Key, Row, Unique
 from tg_actors.journal.facts import Facts
-from tg_actors.journal.records import CancelRequested, Control, EventType, OrderPermitted
+from tg_actors.journal.halt_file import HaltFile
+from tg_actors.journal.records import APPROVAL_EVENTS, CancelRequested, Control, EventType, OrderPermitted
 
 #: Key of the row in ``meta`` that names the run.
 IDENTITY = "identity"
@@ -27,13 +29,21 @@ class Transaction:
         Fenced: on construction, when a newer epoch than ``epoch`` holds the lease of ``role``.
     """
 
-    def __init__(self, facts: Facts, role: str, epoch: int, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        role: str,
+        epoch: int,
+        clock_ns: Callable[[], int],
+        halt_file: HaltFile | None = None,
+    ) -> None:
         self.changes = Changes()
         self.epochs: dict[str, int] = {}
         self._facts = facts
         self._role = role
         self._epoch = epoch
         self._clock_ns = clock_ns
+        self._halt_file = halt_file
         self._head: Head | None = None
         self._control: Control | None = None
 
@@ -57,9 +67,11 @@ class Transaction:
 
     @property
     def control(self) -> Control:
-        """The kill switch as it is while we hold the write lock."""
+        """The kill switch as it is while we hold the write lock; a halt file throws it here and now."""
         if self._control is None:
             self._control = self._facts.control()
+            if self._control.state is not TradingState.HALTED and (file := self._file_that_halts()):
+                self.set_trading_state(TradingState.HALTED, file.reason, "file", 0)
         return self._control
 
     def trading_state(self) -> TradingState:
@@ -116,8 +128,8 @@ class Transaction:
         )
         return True
 
-    def insert_permit(self, permit: Permit, intent: Intent) -> None:
-        """Write the one licence to send an intent, and its order in state PERMITTED.
+    def insert_permit(self, permit: Permit, intent: Intent) -> int:
+        """Write the one licence to send an intent, and its order in state PERMITTED; return its number.
 
         Raises:
             ValueError: the intent or the client order id has a permit; ask ``permit_exists`` first.
@@ -147,6 +159,7 @@ class Transaction:
         )
         order = Order(client_order_id=permit.client_order_id, intent=intent, state=OrderState.PERMITTED)
         self._project(order, at_ns)
+        return seq
 
     def save_order(self, order: Order, at_ns: int) -> None:
         """Write what an order has become.
@@ -189,7 +202,15 @@ class Transaction:
         self.changes.upsert(tables.venue_state, (venue, account), row)
 
     def set_trading_state(self, state: TradingState, reason: str, actor: str, at_ns: int) -> None:
-        """Throw the kill switch, or release it; no permit commits against it afterwards."""
+        """Throw the kill switch, or release it; no permit commits against it afterwards.
+
+        Raises:
+            UserError: a halt file is there, and this would loosen what it says.
+        """
+        if state is not TradingState.HALTED and (file := self._file_that_halts()):
+            raise UserError(
+                f"{file.reason} and halts this desk: remove it first, then give the command again"
+            )
         said = {"state": state.value, "reason": reason, "actor": actor}
         self.append(EventType.TRADING_STATE_CHANGED, said, at_ns=at_ns)
         self._control = Control(state, reason, actor, at_ns, self._clock_ns())
@@ -211,6 +232,41 @@ class Transaction:
         row: Row = {"request_id": request_id, "outcome": outcome, "wall_ns": self._clock_ns()}
         self.changes.insert(tables.outcomes, row)
         return True
+
+    def approval(self, intent_id: str) -> Approval | None:
+        """Return what a person was asked about an intent, and said; it cannot change before we commit."""
+        known = self._approved(intent_id)
+        return None if known is None else known.approval
+
+    def request_approval(self, approval: Approval, at_ns: int) -> None:
+        """Write the question to a person; its order waits without a permit.
+
+        Raises:
+            ValueError: the intent has a permit, or was asked about before.
+        """
+        intent = approval.intent
+        if self.permit_exists(intent.intent_id) or self._approved(intent.intent_id) is not None:
+            raise ValueError(f"intent {intent.intent_id} has a permit or an approval")
+        seq = self.append(EventType.APPROVAL_REQUESTED, approval, intent.intent_id, intent.cycle, at_ns)
+        self._put_approval(Approved(seq, approval))
+
+    def move_approval(
+        self, intent_id: str, state: ApprovalState, user: str, reason: str = "", used_seq: int | None = None
+    ) -> Approval | None:
+        """Write what became of an approval; None, and nothing written, when it cannot become that.
+
+        A second grant, a replayed one, and any word after the end are such. The time is the machine's.
+        """
+        known = self._approved(intent_id)
+        if known is None or state not in MOVES[known.approval.state]:
+            return None
+        decided_ns = self._clock_ns()
+        said: Row = {"state": state, "user": user, "reason": reason, "used_seq": used_seq}
+        moved = known.approval.model_copy(update=said | {"decided_ns": decided_ns})
+        payload = moved.model_dump(mode="json", exclude={"intent"})
+        self.append(APPROVAL_EVENTS[state], payload, intent_id, moved.intent.cycle)
+        self._put_approval(Approved(known.seq, moved))
+        return moved
 
     def grant_lease(self, owner: str, wall_ns: int) -> int:
         """Make ``owner`` the one writer of this role, fence all before it, and count the start."""
@@ -236,6 +292,32 @@ class Transaction:
         self.append(EventType.IDENTITY_SET, identity)
         row: Row = {"key": IDENTITY, "value": canonical(identity)}
         self.changes.upsert(tables.meta, (IDENTITY,), row)
+
+    def _file_that_halts(self) -> HaltFile | None:
+        file = self._halt_file
+        return file if file is not None and file.is_there else None
+
+    def _approved(self, intent_id: str) -> Approved | None:
+        return self.changes.approvals.get((intent_id,)) or self._facts.approval(intent_id)
+
+    def _put_approval(self, approved: Approved) -> None:
+        seq, approval = approved
+        key = (approval.intent.intent_id,)
+        self.changes.approvals[key] = approved
+        row: Row = {
+            "intent_id": approval.intent.intent_id,
+            "seq": seq,
+            "content_hash": approval.content_hash,
+            "symbol": approval.intent.spec.symbol,
+            "state": approval.state.value,
+            "requested_ns": approval.requested_ns,
+            "expires_ns": approval.expires_ns,
+            "decided_ns": approval.decided_ns,
+            "decided_by": approval.user,
+            "used_seq": approval.used_seq,
+            "payload": approval,
+        }
+        self.changes.upsert(tables.approvals, key, row)
 
     def _exists(self, unique: Unique, key: Key) -> bool:
         return self.changes.knows(unique, key) or self._facts.has(unique, key)

@@ -1,11 +1,13 @@
 """Spawn, look up and ask actors: thin, typed, and with every wait bounded."""
 
+import functools
 import os
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import ray
 from ray.actor import ActorHandle
@@ -25,14 +27,23 @@ from tg_actors.domain.errors import OutsideError
 DEATHS = (ActorDiedError, ActorUnavailableError, RayActorError, ObjectLostError)
 
 Handle = ActorHandle[Any]
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
-def spawn(cls: type[Any], name: str, *args: object, concurrency: int = 1) -> Handle:
+#: An actor needs hardly any of what a node offers it: the resource says where it may live, not how many.
+_A_LITTLE = 0.001
+
+
+def spawn(
+    cls: type[Any], name: str, *args: object, concurrency: int = 1, node_resource: str | None = None
+) -> Handle:
     """Create a named actor that Ray restarts for ever; how often is too often, supervision decides.
 
-    It lives on the node of its creator, where the journal and the kill switch lie. Ray never repeats a
-    call by itself: an effect must not happen twice, and a caller that may ask again does so
-    knowingly, with :func:`persist`.
+    It lives on the node of its creator, where the journal and the kill switch lie; with
+    ``node_resource`` on any node that offers this custom resource, and moves when its node dies: such
+    nodes must all reach the journal. Ray never repeats a call by itself: an effect must not happen
+    twice, and a caller that may ask again does so knowingly, with :func:`persist`.
     """
     options = {
         "name": name,
@@ -40,12 +51,17 @@ def spawn(cls: type[Any], name: str, *args: object, concurrency: int = 1) -> Han
         "max_restarts": -1,
         "max_task_retries": 0,
         "max_concurrency": concurrency,
-        "scheduling_strategy": NodeAffinitySchedulingStrategy(
-            ray.get_runtime_context().get_node_id(), soft=False
-        ),
+        **_placement(node_resource),
     }
     handle: Handle = ray.remote(cls).options(**options).remote(*args)
     return handle
+
+
+def _placement(node_resource: str | None) -> dict[str, object]:
+    if node_resource is not None:
+        return {"resources": {node_resource: _A_LITTLE}, "scheduling_strategy": "SPREAD"}
+    here = ray.get_runtime_context().get_node_id()
+    return {"scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}
 
 
 def look_up(name: str) -> Handle | None:
@@ -80,20 +96,32 @@ def get(ref: "ray.ObjectRef[Any]", timeout_s: float) -> Any:
         raise error.cause from error
 
 
-def persist(call: Callable[[], "ray.ObjectRef[Any]"], timeout_s: float, on_death: Callable[[], None]) -> Any:
+def persist(
+    call: Callable[[], "ray.ObjectRef[Any]"],
+    timeout_s: float,
+    on_death: Callable[[], None],
+    on_hang: Callable[[], None],
+) -> Any:
     """Repeat an idempotent call until its actor is back, for at most ``timeout_s``.
 
-    ``on_death`` hears of every failed attempt. Errors raised by the actor's own code pass through.
+    ``on_death`` hears of every failed attempt. An actor that lives and does not answer in all that time
+    is reported to ``on_hang``, which may end its process, and gets the time once more. Errors raised by
+    the actor's own code pass through.
 
     Raises:
         OutsideError: the actor did not answer or come back in time.
     """
     end = time.monotonic() + timeout_s
+    hung = False
     while True:
         try:
             return get(call(), max(0.1, end - time.monotonic()))
         except TimeoutError:
-            raise OutsideError(f"an actor did not answer within {timeout_s:g} s", retryable=True) from None
+            if hung:
+                sentence = f"an actor did not answer within {timeout_s:g} s, nor did its successor"
+                raise OutsideError(sentence, retryable=True) from None
+            hung, end = True, time.monotonic() + timeout_s
+            on_hang()
         except DEATHS as death:
             on_death()
             if time.monotonic() > end:
@@ -127,6 +155,29 @@ def gather(refs: Mapping[str, "ray.ObjectRef[Any]"], timeout_s: float) -> Gather
             except (RayTaskError, *DEATHS) as error:
                 gathered.failed[name] = error
     return gathered
+
+
+def reborn(*failures: type[OutsideError]) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """Let failures of the world that may pass end this actor's process instead of being raised.
+
+    Ray starts a process that died again, but never an actor whose constructor raised: a journal that
+    somebody held for a few seconds would cost the desk an actor for good.
+    """
+
+    def wrap(method: Callable[_P, _T]) -> Callable[_P, _T]:
+        @functools.wraps(method)
+        def or_die(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            try:
+                return method(*args, **kwargs)
+            except failures as error:
+                if not (error.retryable and ray.is_initialized()):
+                    raise
+                traceback.print_exception(error)
+                os._exit(1)
+
+        return or_die
+
+    return wrap
 
 
 class Watchdog:

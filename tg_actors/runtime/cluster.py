@@ -30,9 +30,10 @@ class ClusterSpec:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A running Ray cluster as this process sees it."""
+    """A running Ray cluster as this process sees it; ``job_id`` is Ray's name for this very process."""
 
     address: str
+    job_id: str
     dashboard_url: str | None
     token_path: Path | None
 
@@ -53,6 +54,7 @@ def cluster(spec: ClusterSpec, tell: Callable[[str], None]) -> Iterator[Cluster]
         url = context.dashboard_url
         yield Cluster(
             address=ray.get_runtime_context().gcs_address,
+            job_id=ray.get_runtime_context().get_job_id(),
             dashboard_url=f"http://{url}" if url else None,
             token_path=token_path,
         )

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tg_actors.domain.message import Message
 from tg_actors.exchange.config import FundingRules, MarginRules
@@ -11,15 +11,20 @@ from tg_actors.exchange.marketplace import AccountKind
 from tg_actors.market.config import MarketConfig
 
 NAME = r"^[a-z0-9][a-z0-9_-]*$"
+CURRENCY = r"^[A-Z0-9]{2,12}$"
+_DIALECTS = ("kraken", "binance", "alpaca")
 
 
 class PacedClock(Message):
     """The market runs by itself, ``speed`` times as fast as real time.
 
     Every ``tick_ms`` of real time prices move, ``levels`` per side are shown and trades are printed.
+    ``starts: now`` stamps a simulated or recorded market as if it began at the first start on a state,
+    as bots want it that compare candles with their clock; ``market`` keeps its own times.
     """
 
     kind: Literal["paced"] = "paced"
+    starts: Literal["market", "now"] = "market"
     speed: float = Field(default=1.0, gt=0)
     tick_ms: int = Field(default=250, ge=10, le=10_000)
     levels: int = Field(default=25, ge=1, le=500)
@@ -36,7 +41,7 @@ class AccountConfig(Message):
     """One account at its opening. ``margin`` may sell short and borrow."""
 
     kind: Literal["spot", "margin"] = "spot"
-    balances: dict[str, Annotated[Decimal, Field(ge=0)]]
+    balances: dict[Annotated[str, Field(pattern=CURRENCY)], Annotated[Decimal, Field(ge=0)]]
 
     @property
     def account_kind(self) -> AccountKind:
@@ -82,6 +87,14 @@ class ServerConfig(Message):
     margin: MarginRules | None = None
     funding: FundingRules | None = None
     seed: int = Field(default=1, ge=0)
+
+    @field_validator("limits")
+    @classmethod
+    def _limits_are_of_dialects(cls, limits: dict[str, RequestLimit]) -> dict[str, RequestLimit]:
+        for name in limits:
+            if name not in _DIALECTS:
+                raise ValueError(f"there is no dialect {name!r}: known are {', '.join(_DIALECTS)}")
+        return limits
 
     @model_validator(mode="after")
     def _margin_accounts_have_rules(self) -> "ServerConfig":

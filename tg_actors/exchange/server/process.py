@@ -21,10 +21,11 @@ from tg_actors.exchange.server.faults import FaultPlan, Faults
 from tg_actors.exchange.server.floor import Floor
 from tg_actors.exchange.server.keys import KeyFile, KeyRing
 from tg_actors.exchange.server.middleware import around
+from tg_actors.exchange.server.opening import SHIFT, begun, opened
 from tg_actors.exchange.server.operator import Operator
 from tg_actors.exchange.server.store import Store
 from tg_actors.exchange.server.view import MarketView
-from tg_actors.market.config import MarketSpec, open_feed
+from tg_actors.market.config import MarketSpec
 
 _log = logging.getLogger(__name__)
 LEDGER = "ledger.sqlite"
@@ -63,7 +64,9 @@ class ExchangeServer:
         self._stop = asyncio.Event()
         instruments: Mapping[str, Instrument] = {i.symbol: i for i in plan.instruments}
         marketplace = Marketplace(plan.instruments, plan.exchange)
-        feed = open_feed(plan.market)
+        meta, now_ns = self._store.meta(), time_ns()
+        self._market = begun(plan.market, meta, now_ns)
+        feed, self._shift_ns = opened(self._market, plan.config.clock, meta, now_ns)
         self.floor = Floor(
             config=plan.config,
             exchange=plan.exchange,
@@ -151,13 +154,13 @@ class ExchangeServer:
 
     def _resume(self, marketplace: Marketplace) -> Position:
         meta = self._store.meta()
-        identity = self._plan.market.model_dump_json(include={"symbols", "timeframe", "source"})
+        identity = self._market.model_dump_json(include={"symbols", "timeframe", "source"})
         if meta.get("identity", identity) != identity:
             raise UserError(
                 f"{self._plan.state} holds an exchange on another market or other instruments: "
                 "start it as before, or take another --state"
             )
-        self.floor.committer.stage().meta["identity"] = identity
+        self.floor.committer.stage().meta |= {"identity": identity, SHIFT: str(self._shift_ns)}
         if "market" in meta:
             marketplace.load_market(meta["market"].encode())
         for account, state in self._store.accounts().items():

@@ -38,6 +38,10 @@ _DAY_NS = 86_400 * _SECOND_NS
 #: Trades are read again from so long before the newest one: venues book them late and out of order.
 _OVERLAP_NS = 120 * _SECOND_NS
 _EVERYTHING = frozenset({"*"})
+#: A call that got no answer for so long was swallowed; whoever asks at once again would wait as long.
+_SWALLOWED_NS = 3 * _SECOND_NS
+#: For so long a venue that swallows calls is not asked: the desk must not stand still with it.
+_SILENCE_NS = 10 * _SECOND_NS
 #: Marks fills of orders that carry no client id: not ours.
 FOREIGN = "foreign:"
 
@@ -97,6 +101,10 @@ class RemoteVenue:
         #: Our orders of which a trade was seen.
         self._traded: set[str] = set()
         self._read_since_ns: int | None = None
+        #: Whether the newest reading of the books has failed, or has left something open.
+        self._owing = False
+        #: Until when the venue is not asked, after it has swallowed a call.
+        self._silent_until_ns = 0
 
     # ---------------------------------------------------------------- orders
 
@@ -111,10 +119,14 @@ class RemoteVenue:
         # A process that was paused between permit and POST finds its deadline passed.
         if lacks := self._lacks(spec, left_ns):
             return Refused(f"not sent: {lacks}")
+        if self._is_silent():
+            return Refused("not sent: the venue does not answer at all")
         self._watch.add(permit.client_order_id, spec.symbol)
+        began_ns = self._clock.wall_ns()
         try:
             number = self._dialect.place(permit.client_order_id, spec, deadline_ns + self._clock.offset_ns)
         except Unusable as lost:
+            self._note_silence(lost, began_ns)
             # Of an order that may not exist nothing is read unasked: a look-up starts the watch again.
             self._watch.drop(permit.client_order_id)
             outcome = judge(self.name, Verb.PLACE, lost.answer)
@@ -127,11 +139,8 @@ class RemoteVenue:
     def cancel(self, client_order_id: str, at_ns: int) -> None:
         """Ask for a cancel; that nothing rests under the id is fine."""
         del at_ns
-        try:
-            self._dialect.cancel(client_order_id, self._watch.symbol(client_order_id))
-        except Unusable as lost:
-            if judge(self.name, lost.verb, lost.answer).fate is not Fate.ABSENT:
-                self._raise(lost)
+        symbol = self._watch.symbol(client_order_id)
+        self._ask(lambda: self._dialect.cancel(client_order_id, symbol), absent=True)
 
     def cancel_all(self, at_ns: int) -> None:
         """Ask for the cancel of everything that rests."""
@@ -246,30 +255,38 @@ class RemoteVenue:
         """Read the books between snapshots: when the streams heard something, are deaf, or do not exist."""
         if self._read_since_ns is None:
             return VenueNews()
-        if self._ear is not None and not self._ear.heard() and not self._ear.deaf():
+        is_told = self._ear is not None and not self._ear.heard() and not self._ear.deaf()
+        if is_told and not self._owing:
             return VenueNews()
         return self._news()
 
     def _news(self) -> VenueNews:
         """Fills, then ends. Deaf streams are named; only books that cannot be read make us blind."""
         gap = "" if self._ear is None else self._ear.deaf()
-        fills: tuple[Fill, ...] = ()
+        fills: list[Fill] = []
+        # What could not be read is read at the next poll, whether anything is heard until then or not.
+        self._owing = True
         try:
-            fills = self._watch.fresh(self.trades(self._read_since_ns or 0))
-            ended, late = self._ended()
+            fills += self._watch.fresh(self.trades(self._read_since_ns or 0))
+            newest_ns = max((fill.at_ns for fill in fills), default=0)
+            ended, late = self._ended(fills)
         except AccountSuspect:
             raise
         except VenueError as error:
-            return VenueNews(fills=fills, gap=str(error), blind=_EVERYTHING)
-        if fills:
-            self._read_since_ns = max(self._read_since_ns or 0, fills[-1].at_ns - _OVERLAP_NS)
+            return VenueNews(fills=tuple(fills), gap=str(error), blind=_EVERYTHING)
+        if newest_ns:
+            self._read_since_ns = max(self._read_since_ns or 0, newest_ns - _OVERLAP_NS)
             self._watch.forget_before(self._read_since_ns)
         if late:
             gap = f"{self.name} has not shown all trades of an ended order in {', '.join(sorted(late))}"
-        return VenueNews(fills=fills, ended=ended, gap=gap, blind=late)
+        self._owing = bool(late)
+        return VenueNews(fills=tuple(fills), ended=ended, gap=gap, blind=late)
 
-    def _ended(self) -> tuple[tuple[tuple[str, OrderState, str], ...], frozenset[str]]:
-        """Ends of orders that rested, and the symbols where an end has come before its last trade."""
+    def _ended(self, fills: list[Fill]) -> tuple[tuple[tuple[str, OrderState, str], ...], frozenset[str]]:
+        """Ends of orders that rested, and the symbols where an end has come before its last trade.
+
+        Trades that were booked later than the overlap join ``fills``: after its end nobody asks for them.
+        """
         resting = {row.client_order_id for row in self._ask(self._dialect.open_orders)}
         ended: list[tuple[str, OrderState, str]] = []
         late: set[str] = set()
@@ -280,7 +297,8 @@ class RemoteVenue:
                 continue
             self._check(row, client_order_id)
             if self._watch.filled(client_order_id) != row.filled_quantity:
-                self.trades(row.placed_ns - _OVERLAP_NS)
+                found = self.trades(row.placed_ns - _OVERLAP_NS)
+                fills += self._watch.fresh([f for f in found if f.client_order_id == client_order_id])
             if self._watch.filled(client_order_id) != row.filled_quantity:
                 late.add(row.symbol)
                 continue
@@ -338,12 +356,26 @@ class RemoteVenue:
         )
 
     def _ask(self, call: Callable[[], T], absent: T | None = None) -> T:
+        if self._is_silent():
+            raise VenueError(f"{self.name} does not answer at all: nothing was asked", retryable=True)
+        began_ns = self._clock.wall_ns()
         try:
             return call()
         except Unusable as lost:
+            self._note_silence(lost, began_ns)
             if absent is not None and judge(self.name, lost.verb, lost.answer).fate is Fate.ABSENT:
                 return absent
             self._raise(lost)
+
+    def _is_silent(self) -> bool:
+        # A clock that was set back must not make the silence longer.
+        return 0 < self._silent_until_ns - self._clock.wall_ns() <= _SILENCE_NS
+
+    def _note_silence(self, lost: Unusable, began_ns: int) -> None:
+        """Remember a call that was swallowed: no answer, after a long wait."""
+        now_ns = self._clock.wall_ns()
+        if not lost.answer.status and now_ns - began_ns >= _SWALLOWED_NS:
+            self._silent_until_ns = now_ns + _SILENCE_NS
 
     def _raise(self, lost: Unusable) -> NoReturn:
         raise trouble(self.name, lost.verb, lost.answer) from None

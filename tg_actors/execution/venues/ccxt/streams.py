@@ -21,7 +21,8 @@ _WATCH_S_MAX = 30.0
 #: Without any frame, heartbeat or pong for so long the stream stands still.
 _SILENCE_S_MAX = 20.0
 _PING_MS = 5_000
-_AGAIN_S = 1.0
+#: Between two attempts, doubled with every failure: asking for a token holds up the client that trades.
+_AGAIN_S, _AGAIN_S_MAX = 1.0, 16.0
 _CLOSE_S_MAX = 10.0
 #: Frames that say only that the line is up.
 _HEARTBEATS = frozenset({"heartbeat", "pong", "status"})
@@ -36,6 +37,7 @@ class StreamEar:
         self._leaving = threading.Event()
         self._frame_s = time.monotonic() - _SILENCE_S_MAX
         self._why = "not connected yet"
+        self._again_s = _AGAIN_S
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="venue-streams", daemon=True)
         self._thread.start()
@@ -84,7 +86,10 @@ class StreamEar:
             self._why = "no frame came"
         except (ccxt.BaseError, *DEBRIS) as error:
             self._why = type(error).__name__
-            await asyncio.sleep(_AGAIN_S)
+            await asyncio.sleep(self._again_s)
+            self._again_s = min(2 * self._again_s, _AGAIN_S_MAX)
+        else:
+            self._again_s = _AGAIN_S
         self._heard.set()
 
     def _stream(self) -> Any:
