@@ -41,7 +41,7 @@ def rising_bars(folder: Path, from_ns: int) -> None:
     (folder / "ohlcv").mkdir(parents=True)
     opens = from_ns + MINUTE_NS * np.arange(-_HISTORY_BARS, _FUTURE_BARS, dtype=np.int64)
     for symbol, price in PRICES.items():
-        steps = 0.0006 + 0.0008 * np.random.default_rng(len(symbol)).standard_normal(len(opens))
+        steps = 0.0006 + 0.0004 * np.random.default_rng(len(symbol)).standard_normal(len(opens))
         closes = price * np.exp(np.cumsum(steps))
         begins = np.concatenate([[price], closes[:-1]])
         highs, lows = np.maximum(begins, closes) * 1.0004, np.minimum(begins, closes) * 0.9996
@@ -49,7 +49,7 @@ def rising_bars(folder: Path, from_ns: int) -> None:
         path = folder / "ohlcv" / f"BINANCE_{symbol.replace('/', '-')}_1m.parquet"
         names = ("open", "high", "low", "close", "volume")
         unnested = ", ".join(f"unnest(?)::DOUBLE AS {name}" for name in names)
-        query = f"SELECT to_timestamp(open_ns / 1e9) AS timestamp, {', '.join(names)} FROM "  # noqa: S608 - names above
+        query = f"SELECT to_timestamp(open_ns / 1e9) AS timestamp, {', '.join(names)} FROM "
         with duckdb.connect(":memory:") as connection:
             connection.execute(
                 f"COPY ({query} (SELECT unnest(?)::BIGINT AS open_ns, {unnested})) TO '{path}'",
@@ -87,12 +87,10 @@ def exchange_of_this_minute(folder: Path) -> Iterator[RunningExchange]:
 def traded_before(exchange: RunningExchange) -> Decimal:
     """Let the account trade what the desk does not; returns the dollars that are left."""
     client: Any = ccxt.kraken(exchange.ccxt_config("kraken"))
-    client.number = Decimal
-    client.create_order(f"{FOREIGN_COIN}/USDT", "market", "buy", Decimal(60), None, {"oflags": "fciq"})
-    held = client.fetch_balance()["total"]
-    assert held[FOREIGN_COIN] == Decimal(60)
-    left: Decimal = held["USDT"]
-    return left
+    client.create_order(f"{FOREIGN_COIN}/USDT", "market", "buy", 60, None, {"oflags": "fciq"})
+    held = client.fetch_balance()["info"]["result"]
+    assert any(FOREIGN_COIN in name for name in held)
+    return Decimal(held["USDT"]["balance"])
 
 
 def _easy(stage: Stage) -> Stage:
@@ -114,12 +112,16 @@ class LiveHome:
             content = {"api_key": key.api_key, "secret": key.secret, "permissions": permission}
             (keys / f"{name}.yaml").write_text(yaml.safe_dump(content))
             (keys / f"{name}.yaml").chmod(0o600)
-        (folder / "configs" / "venues").mkdir(parents=True)
+        for kind in ("venues", "agents"):
+            (folder / "configs" / kind).mkdir(parents=True)
         venue = self._shipped("venues/kraken.yaml")
         venue["connection"]["url"] = url
         self._write("configs/venues/kraken.yaml", venue)
         stages = StagePlan(resampling=PLAN.resampling, stages=tuple(_easy(stage) for stage in PLAN.stages))
         (folder / "configs" / "stages.yaml").write_text(stages.model_dump_json())
+        # Only the first agent is heard at this stage: let it be quick to make up its mind.
+        eager = {"enter_score": 0.2, "exit_score": 0.05, "agreement_min": 0.3}
+        self._write("configs/agents/trend.yaml", self._shipped("agents/trend.yaml") | eager)
         self._desks(url, cash)
 
     def tg(self, *arguments: str) -> subprocess.CompletedProcess[str]:

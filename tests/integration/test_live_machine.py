@@ -1,4 +1,4 @@
-"""The whole live path without a network: evidence, promotion, approvals, real client, real pace, real bars."""
+"""The whole live path, no network: evidence, promotion, approvals, real client, real pace, real bars."""
 
 import json
 import signal
@@ -61,10 +61,14 @@ def test_a_live_desk_is_promoted_asks_trades_and_leaves_its_stops(tmp_path: Path
                 return [a.stdout for a in answers if a.returncode == 0] or None
 
             def protected() -> list[str] | None:
-                granted()
+                """Stops that rest, once nothing that was granted is on its way any more."""
+                if granted():
+                    return None
                 with JournalReader.read_only(home.journal("live")) as journal:
-                    stops = [o for o in journal.orders() if o.intent.leg is Leg.STOP]
-                return [o.client_order_id for o in stops if o.state is OrderState.OPEN] or None
+                    orders, waiting = journal.orders(), journal.approvals(open_only=True)
+                stops = [o for o in orders if o.intent.leg is Leg.STOP and o.state is OrderState.OPEN]
+                under_way = [o for o in orders if o.intent.leg is Leg.ENTRY and o.is_live]
+                return None if waiting or under_way else [o.client_order_id for o in stops] or None
 
             resting = eventually(protected, desk)
             desk.send_signal(signal.SIGINT)
@@ -81,10 +85,15 @@ def test_a_live_desk_is_promoted_asks_trades_and_leaves_its_stops(tmp_path: Path
             assert happened.index("StagePromoted") < happened.index("OrderPermitted")
             permitted = [permit.client_order_id for permit in journal.permits()]
             ours = {fill.trade_id for fill in journal.fills()}
+            decided = list(journal.events({"CycleDecided"}))
+            assert [e.cycle for e in decided if e.at_ns > e.wall_ns] == [], (
+                "a bar was decided before its close"
+            )
         ledger = exchange.ledger()
         posted = [post["client_order_id"] for post in ledger["posts"] if post["client_order_id"]]
         assert len(posted) == len(set(posted))
         assert set(posted) <= set(permitted)
-        assert len(ours) == len(ledger["fills"]) - 1  # the one of before
+        assert len(ours) == len([f for f in ledger["fills"] if f["client_order_id"] in permitted])
+        assert len(ours) < len(ledger["fills"]), "what was traded before is not ours"
         left = {o["client_order_id"] for o in ledger["orders"] if o["state"] == "open"}
         assert set(resting) <= left

@@ -11,8 +11,9 @@ def test_a_seed_names_a_schedule() -> None:
 def test_fifteen_minutes_hold_what_the_goal_asks_for() -> None:
     for seed in range(5):
         counts = Counter(stroke.deed for stroke in schedule(seed, 900))
-        assert counts[Deed.KILL] > 330
-        assert counts[Deed.ZOMBIE] > 40
+        # Three victims at a time in the mean.
+        assert counts[Deed.KILL] > 110
+        assert counts[Deed.ZOMBIE] > 33
         assert counts[Deed.RAYLET] > 5
         assert counts[Deed.HEAD] == 1
 

@@ -100,7 +100,7 @@ def _evidence(*rows: Row) -> Evidence:
             bar_ns=BAR_NS,
         ),
         mid=lambda symbol, _: {"BTC/USDT": Decimal(40_000)}.get(symbol),
-        seen_ns=lambda _: BAR_NS,
+        snapshots=[(0, BAR_NS)],
         ended_ns=2 * BAR_NS,
         skews_ns=[(0, 0)],
         born_ns={},
@@ -168,7 +168,7 @@ BROKEN: dict[str, tuple[Callable[[], Evidence], str]] = {
     "above the exposure limit": (lambda: _rules(gross_exposure_frac_max=Decimal("0.03")), "exposure_limit"),
     "outside the band": (lambda: _permitting(reference_price="41000"), "price_band"),
     "lapsed": (lambda: _permitting(valid_until_ns=BAR_NS), "lapsed_intent"),
-    "old prices": (lambda: _with(seen_ns=lambda _: -2 * BAR_NS), "stale_prices"),
+    "old prices": (lambda: _with(snapshots=[(0, -2 * BAR_NS)]), "stale_prices"),
     "wrong clock": (lambda: _with(skews_ns=[(0, NS)], born_ns={"e": 1}), "wrong_clock"),
     "nobody approved": (lambda: _rules(approval_above=Decimal(100)), "unapproved"),
     "unknown ignored": (

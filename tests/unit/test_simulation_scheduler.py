@@ -46,7 +46,7 @@ def test_a_killed_process_unwinds_and_passes_no_gate_on_its_way_out() -> None:
 
     def stubborn(process: Process) -> None:
         try:
-            process.sleep(100 * NS)
+            process.let_pass(100 * NS)
         finally:
             left.append("unwound")
             process.gate("one last effect")
@@ -65,7 +65,7 @@ def test_a_frozen_process_goes_on_later_as_if_nothing_had_happened() -> None:
     scheduler, woke = _scheduler(), []
 
     def sleeper(process: Process) -> None:
-        process.sleep(2 * NS)
+        process.let_pass(2 * NS)
         woke.append(scheduler.now_ns)
 
     process = Process("sleeper", scheduler, sleeper, lambda: None)

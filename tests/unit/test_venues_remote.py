@@ -1,115 +1,22 @@
-# ruff: noqa: ARG002 - a dialect without a wire needs few of its arguments
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from decimal import Decimal
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.meta_words import a_snapshot
+from tests.remote_words import BOOKED, LOST, NOW_NS, SNAPSHOT, TRADE, D, Ear, S, Venue, Wall, permit, read
 from tests.venue_words import CLIENT_ID, INSTRUMENT, SYMBOL, intent
 from tg_actors.domain.errors import AccountSuspect, VenueError
-from tg_actors.domain.instruments import Side
-from tg_actors.domain.orders import Liquidity, OrderSpec, OrderState, Permit
-from tg_actors.execution.venues.capabilities import CAPABILITIES
+from tg_actors.domain.orders import OrderState
 from tg_actors.execution.venues.dialect import (
     BookedOrder,
-    Execution,
-    Holdings,
     SaidTime,
     Unusable,
     VenueClock,
     VenueFilters,
 )
 from tg_actors.execution.venues.outcomes import Answer, Verb
-from tg_actors.execution.venues.port import Acknowledged, Capabilities, Refused, VenueNews
+from tg_actors.execution.venues.port import Acknowledged, Refused, VenueNews
 from tg_actors.execution.venues.remote import FOREIGN, RemoteVenue, offset_ns
-
-D = Decimal
-S = 10**9
-NOW_NS = 1_700_000_000 * S
-LOST = Unusable(Verb.READ, Answer("502"))
-BOOKED = BookedOrder("v1", CLIENT_ID, SYMBOL, OrderState.OPEN, D(0), NOW_NS, D("0.01"))
-TRADE = Execution(
-    "t1", "v1", None, SYMBOL, Side.BUY, D("0.01"), D(50_000), D("0.5"), "USDT", Liquidity.TAKER, NOW_NS
-)
-
-
-@dataclass
-class Venue:
-    """A dialect without a wire: books as lists, and one failure at will."""
-
-    name: str = "kraken"
-    capabilities: Capabilities = CAPABILITIES["kraken"]
-    deadline_s_min: Decimal = field(default_factory=lambda: D(2))
-    books: list[BookedOrder] = field(default_factory=list)
-    resting: list[BookedOrder] = field(default_factory=list)
-    traded: list[Execution] = field(default_factory=list)
-    ids: dict[str, str] = field(default_factory=lambda: {"v1": CLIENT_ID})
-    number: str = "account 1"
-    fails: dict[str, Unusable] = field(default_factory=dict)
-    placed: list[tuple[str, int]] = field(default_factory=list)
-    asked_since_ns: list[int] = field(default_factory=list)
-
-    def _do(self, what: str) -> None:
-        if what in self.fails:
-            raise self.fails[what]
-
-    def filters(self, symbol: str) -> VenueFilters | None:
-        return VenueFilters()
-
-    def lacks(self, spec: OrderSpec) -> str:
-        return ""
-
-    def place(self, client_order_id: str, spec: OrderSpec, deadline_ns: int) -> str:
-        self.placed.append((client_order_id, deadline_ns))
-        self._do("place")
-        return "v1"
-
-    def cancel(self, client_order_id: str, symbol: str | None) -> None:
-        self._do("cancel")
-
-    def cancel_all(self) -> None:
-        self._do("cancel_all")
-
-    def find(self, client_order_id: str, symbol: str | None) -> Sequence[BookedOrder]:
-        self._do("find")
-        return self.books
-
-    def open_orders(self) -> Sequence[BookedOrder]:
-        self._do("open_orders")
-        return self.resting
-
-    def executions(self, since_ns: int) -> Sequence[Execution]:
-        self.asked_since_ns.append(since_ns)
-        self._do("executions")
-        return self.traded
-
-    def client_ids(self, orders: Mapping[str, str]) -> Mapping[str, str]:
-        self._do("client_ids")
-        return {number: self.ids[number] for number in orders if number in self.ids}
-
-    def holdings(self) -> Holdings:
-        return Holdings(self.number, {"USDT": D(7)})
-
-    def time(self) -> SaidTime:
-        return SaidTime(NOW_NS + 3 * S, S)
-
-    def arm_dead_man(self, timeout_s: int) -> None:
-        self._do("arm_dead_man")
-
-    def close(self) -> None:
-        pass
-
-
-class Wall:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now_ns = NOW_NS
-
-    def __call__(self) -> int:
-        return self.now_ns
 
 
 @pytest.fixture
@@ -125,25 +32,6 @@ def books() -> Venue:
 @pytest.fixture
 def venue(books: Venue, wall: Wall) -> RemoteVenue:
     return RemoteVenue(books, "test", VenueClock(wall))
-
-
-def permit(deadline_ns: int = NOW_NS + 30 * S) -> Permit:
-    return Permit(
-        intent_id="i",
-        client_order_id=CLIENT_ID,
-        venue="kraken",
-        account="test",
-        permitted_at_ns=NOW_NS,
-        venue_deadline_ns=deadline_ns,
-        reserved_notional=D(1),
-    )
-
-
-SNAPSHOT = replace(a_snapshot(), at_ns=NOW_NS, bar_ns=60 * S)
-
-
-def read(venue: RemoteVenue) -> VenueNews:
-    return venue.read(SNAPSHOT)
 
 
 def test_an_order_from_post_to_its_end(venue: RemoteVenue, books: Venue) -> None:
@@ -301,21 +189,6 @@ def test_cancelling_what_is_not_there_is_fine_and_nothing_else_is(venue: RemoteV
         venue.cancel(CLIENT_ID, 0)
 
 
-class Ear:
-    def __init__(self) -> None:
-        self.sounds, self.why = 0, ""
-
-    def heard(self) -> bool:
-        self.sounds, was = 0, self.sounds
-        return bool(was)
-
-    def deaf(self) -> str:
-        return self.why
-
-    def close(self) -> None:
-        pass
-
-
 def test_polls_read_the_books_when_something_was_heard_or_nothing_can_be(books: Venue, wall: Wall) -> None:
     ear = Ear()
     venue = RemoteVenue(books, "test", VenueClock(wall), ear)
@@ -370,91 +243,3 @@ def test_the_clock_offset_is_no_larger_than_proven(
 ) -> None:
     said = SaidTime(int(said_s * S), S)
     assert offset_ns(said, int(before_s * S), int(after_s * S)) == expected_s * S
-
-
-def test_trades_that_come_after_the_overlap_still_come_before_the_end_of_their_order(
-    venue: RemoteVenue, books: Venue
-) -> None:
-    venue.post(permit(), intent())
-    books.resting = [BOOKED]
-    books.ids["v2"] = ""
-    newer = replace(TRADE, trade_id="t9", venue_order_id="v2", at_ns=NOW_NS + 3600 * S)
-    books.traded = [newer]
-    read(venue)
-
-    class Forgetful(Venue):
-        """Shows a trade only to those who ask from before it."""
-
-        def executions(self, since_ns: int) -> Sequence[Execution]:
-            return [one for one in super().executions(since_ns) if one.at_ns >= since_ns]
-
-    venue._dialect = Forgetful(
-        books=[replace(BOOKED, state=OrderState.CANCELED, filled_quantity=D("0.01"))],
-        traded=[TRADE, newer],
-        ids=books.ids,
-    )
-    news = read(venue)
-    assert news.ended == ((CLIENT_ID, OrderState.CANCELED, ""),)
-    assert [fill.trade_id for fill in news.fills] == ["t1"]
-
-
-def test_books_that_could_not_be_read_are_read_again_without_a_sound(books: Venue, wall: Wall) -> None:
-    venue = RemoteVenue(books, "test", VenueClock(wall), Ear())
-    books.traded = [TRADE]
-    books.fails["open_orders"] = LOST
-    assert read(venue).blind == {"*"}
-    # Nothing was heard since; that says nothing about what could not be read.
-    assert venue.poll().blind == {"*"}
-    books.fails.clear()
-    assert venue.poll() == VenueNews()
-    asked = len(books.asked_since_ns)
-    assert venue.poll() == VenueNews()
-    assert len(books.asked_since_ns) == asked
-
-
-@dataclass
-class Swallowing(Venue):
-    """A dialect whose calls take their time, by the test's clock."""
-
-    wall: Wall = field(default_factory=Wall)
-    takes_s: float = 10.0
-
-    def _do(self, what: str) -> None:
-        if what in self.fails:
-            self.wall.now_ns += int(self.takes_s * S)
-        super()._do(what)
-
-
-NOTHING = Unusable(Verb.READ, Answer(error="RequestTimeout"))
-
-
-def test_a_venue_that_swallows_calls_is_left_alone_for_a_moment(wall: Wall) -> None:
-    books = Swallowing(wall=wall, fails={"executions": NOTHING})
-    venue = RemoteVenue(books, "test", VenueClock(wall))
-    assert "no answer" in read(venue).gap
-    waited_ns = wall.now_ns
-    assert "does not answer" in read(venue).gap
-    for ask in (venue.open_orders, venue.balances, lambda: venue.cancel(CLIENT_ID, 0)):
-        with pytest.raises(VenueError, match="does not answer"):
-            ask()
-    # Provably not sent: no order of unknown fate.
-    late = permit(wall.now_ns + 30 * S)
-    assert venue.post(late, intent()) == Refused("not sent: the venue does not answer at all")
-    assert (wall.now_ns, books.placed) == (waited_ns, [])
-
-    wall.now_ns += 11 * S
-    books.fails.clear()
-    assert venue.post(permit(wall.now_ns + 30 * S), intent()) == Acknowledged("v1")
-
-
-@pytest.mark.parametrize(
-    ("fails", "takes_s", "back_s"), [(NOTHING, 0.1, 0), (LOST, 10.0, 0), (NOTHING, 10.0, 3600)]
-)
-def test_quick_failures_answers_and_a_clock_set_back_silence_nobody(
-    wall: Wall, fails: Unusable, takes_s: float, back_s: int
-) -> None:
-    books = Swallowing(wall=wall, takes_s=takes_s, fails={"executions": fails})
-    venue = RemoteVenue(books, "test", VenueClock(wall))
-    read(venue)
-    wall.now_ns -= back_s * S
-    assert venue.open_orders() == []

@@ -9,11 +9,7 @@ from tg_actors.desk.supervision import ChildPolicy
 from tg_actors.execution.venues.connection import Connection
 from tg_actors.execution.wire import RestartIntensity
 
-#: Many: a desk that is killed every few seconds decides few cycles, so each must carry many orders.
-_BASES = (
-    "BTC ETH SOL XRP DOGE ADA LTC LINK AVAX DOT ATOM XLM TRX UNI AAVE BCH NEAR ALGO FIL ICP "
-    "ETC XTZ EOS COMP SNX CRV GRT SAND MANA"
-)
+_BASES = "BTC ETH SOL XRP DOGE ADA LTC LINK AVAX DOT ATOM XLM TRX"
 #: All in one currency, and one pair that is paid in another.
 INSTRUMENTS = ",".join(f"{base}/USDT" for base in _BASES.split()) + ",XRP/BTC"
 #: One: every process that is killed, and every one on a node that is, costs the start of a Python.
@@ -28,7 +24,7 @@ _LIVELY = {
     "stop_atr_multiple": Decimal(1),
     "drawdown_frac_max": Decimal(1),
     "daily_loss_frac_max": Decimal(1),
-    "position_frac_max": Decimal("0.03"),
+    "position_frac_max": Decimal("0.06"),
 }
 _EAGER = {"enter_score": 0.15, "exit_score": 0.1, "agreement_min": 0.1}
 #: A nemesis kills more often than any policy forgives: here deaths are the point, not a fault.

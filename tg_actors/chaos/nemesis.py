@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import psutil
 
 from tg_actors.chaos.household import Household, send
@@ -19,8 +20,10 @@ from tg_actors.domain.errors import OutsideError
 from tg_actors.domain.orders import TradingState
 from tg_actors.runtime.clock import wall_ns
 
-#: Executors are where orders are lost or doubled: of ten kills so many are theirs at least.
-_EXECUTOR_SHARE = 0.4
+#: Executors are where orders are lost or doubled: this part of all kills is theirs at least.
+_EXECUTOR_SHARE = 0.3
+_AT_ONCE_MAX = 5
+_FINE = 2**32
 _TAKEOVER_S_MAX, _START_S_MAX = 45.0, 120.0
 #: A resumed zombie that finds a newer epoch ends itself within its watchdog's second, or two.
 _ZOMBIE_S_MAX = 20.0
@@ -143,12 +146,19 @@ class Nemesis:
             self._tell(f"{stroke.deed} failed: {error}")
 
     def _kill(self, stroke: Stroke) -> None:
+        """Kill one to five actors at the same moment, as a kernel short of memory does."""
+        rng = np.random.default_rng(int(stroke.extent * _FINE))
         actors = [process for node in self._healthy() for process in node.workers()]
-        executors = [process for process in actors if actor_class(process) == "ExecutorActor"]
-        chosen = executors if executors and stroke.extent < _EXECUTOR_SHARE else actors
-        if not chosen:
-            return
-        victim = chosen[int(stroke.whom * len(chosen))]
+        for _ in range(1 + int(stroke.whom * _AT_ONCE_MAX)):
+            executors = [process for process in actors if actor_class(process) == "ExecutorActor"]
+            chosen = executors if executors and rng.random() < _EXECUTOR_SHARE else actors
+            if not chosen:
+                return
+            victim = chosen[int(rng.integers(len(chosen)))]
+            actors.remove(victim)
+            self._strike(victim)
+
+    def _strike(self, victim: psutil.Process) -> None:
         name, desk = actor_class(victim), self._desk_of(victim)
         struck_ns = wall_ns()
         if name and send(signal.SIGKILL, [victim]):

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import struct
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
@@ -16,7 +17,7 @@ from tg_actors.chaos.faults import Fault, FaultKind, FaultMix, draw
 _CHUNK = 65_536
 #: A half-open connection is closed after this, for the operating system's sake.
 _HALF_OPEN_S_MAX = 120.0
-_PIECES_MAX = 100
+_PIECES_MAX = 10
 _CALM = FaultMix()
 
 
@@ -166,6 +167,7 @@ class FaultProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._streams: weakref.WeakSet[_Stream] = weakref.WeakSet()
         self.counts: Counter[str] = Counter()
         self.exchanges = 0
         self.port = 0
@@ -204,27 +206,32 @@ class FaultProxy:
     async def _deliver(self, request: bytes, wait_s: float) -> None:
         await asyncio.sleep(wait_s)
         with contextlib.suppress(OSError, TimeoutError):
-            reader, writer = await asyncio.open_connection(*self.upstream)
-            writer.write(request)
-            await writer.drain()
-            await asyncio.wait_for(reader.read(_CHUNK), 10)  # nobody hears the answer
-            writer.close()
+            server = self._stream(*await asyncio.open_connection(*self.upstream))
+            await server.write(request)
+            await asyncio.wait_for(server.read(), 10)  # nobody hears the answer
+            server.close()
 
     async def _listen(self) -> int:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        client = _Stream(reader, writer)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._keep(self._loop.create_task(self._carry(self._stream(reader, writer))))
+
+    async def _carry(self, client: "_Stream") -> None:
         try:
-            server = _Stream(*await asyncio.open_connection(*self.upstream))
+            server = self._stream(*await asyncio.open_connection(*self.upstream))
         except OSError:
             client.reset()
             return
         self._connections += 1
-        task = self._loop.create_task(_Connection(self, self._connections, client, server).run())
-        self._keep(task)
+        await _Connection(self, self._connections, client, server).run()
+
+    def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> "_Stream":
+        stream = _Stream(reader, writer)
+        self._streams.add(stream)
+        return stream
 
     def _keep(self, task: "asyncio.Task[None]") -> None:
         self._tasks.add(task)
@@ -235,6 +242,11 @@ class FaultProxy:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for stream in tuple(self._streams):
+            stream.reset()
+        # An aborted connection is closed in the loop's next rounds.
+        for _ in range(3):
+            await asyncio.sleep(0)
         return 0
 
     def _call(self, work: "Awaitable[int]") -> int:

@@ -35,12 +35,13 @@ class Rhythm:
 
 #: So that fifteen minutes on two cores see more than 300 kills, 30 zombies and 5 dead raylets.
 RHYTHMS: dict[Deed, Rhythm] = {
-    Deed.KILL: Rhythm(2.3),
+    # Several at once, then time to trade: who is killed while it recovers proves little.
+    Deed.KILL: Rhythm(7.0),
     Deed.HALT: Rhythm(30.0),
     Deed.LOCK: Rhythm(60.0),
     Deed.EXCHANGE: Rhythm(90.0, after_s=20.0),
-    Deed.ZOMBIE: Rhythm(18.0),
-    Deed.RAYLET: Rhythm(75.0, after_s=10.0),
+    Deed.ZOMBIE: Rhythm(22.0),
+    Deed.RAYLET: Rhythm(80.0, after_s=10.0),
     Deed.DRIVER: Rhythm(300.0, after_s=180.0),
     Deed.HEAD: Rhythm(300.0, after_s=120.0, most=1),
 }

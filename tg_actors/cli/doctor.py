@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import stat
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ _DISK_FREE_GIB_MIN = 2
 _MEMORY_FREE_GIB_MIN = 3
 _DASHBOARD_PORT = 8265
 _GIB = 1024**3
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Finding:
 
 
 def doctor(json_: AsJson = False) -> None:
-    """Check versions, ports, disk, memory, Ray, the journal and the clock."""
+    """Check versions, ports, disk, memory, Ray, key files, the journal and the clock."""
     findings = [_look(name, check) for name, check in _CHECKS.items()]
     rows = [{"check": f.check, "ok": f.ok, "detail": f.detail} for f in findings]
     healthy = all(finding.ok for finding in findings)
@@ -110,6 +112,18 @@ def _journal() -> tuple[bool, str]:
     return report.ok, f"{folder.name}: {problem or f'{report.events} events, the chain is whole'}"
 
 
+def _keys() -> tuple[bool, str]:
+    from tg_actors.runtime.home import home, runs_folder
+
+    files = [*home().glob("keys/*.yaml"), *runs_folder().glob("*/exchange/keys.yaml")]
+    files += runs_folder().glob("*/control.token")
+    shown = [path for path in sorted(files) if stat.S_IMODE(path.stat().st_mode) & _OTHERS]
+    if not shown:
+        return True, f"{len(files)} files with keys, readable by you alone"
+    more = f" and {len(shown) - 1} more" if len(shown) > 1 else ""
+    return False, f"others may read {shown[0]}{more}: chmod 600 it, and think of new keys"
+
+
 def _clock() -> tuple[bool, str]:
     import time
 
@@ -128,6 +142,7 @@ _CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "disk": _disk,
     "memory": _memory,
     "ray": _ray,
+    "keys": _keys,
     "journal": _journal,
     "clock": _clock,
 }

@@ -15,6 +15,8 @@ from tg_actors.cli.options import Data, From, Instruments, Market, Seed, Timefra
 from tg_actors.cli.screen import AsJson, err, out, print_json, show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tg_actors.desk.plan import Flags
     from tg_actors.exchange.server.config import PacedClock, ServerConfig, SteppedClock
     from tg_actors.exchange.server.keys import KeyFile
@@ -25,6 +27,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 _LOOPBACK = "127.0.0.1"
+#: How often a server that ends with its parent looks for it.
+_ORPHAN_S = 0.5
 _KEYS, _ADDRESS, _LOCK = "keys.yaml", "address.json", "exchange.lock"
 State = Annotated[Path, typer.Option("--state", help="Folder of the exchange's ledger and keys.")]
 
@@ -55,6 +59,9 @@ def serve(
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Let --host be another than this machine.")
     ] = False,
+    parent: Annotated[
+        int | None, typer.Option("--parent", min=1, help="End with this process, which started it.")
+    ] = None,
     json_: AsJson = False,
 ) -> None:
     """Serve until Ctrl-C. Orders live at market time; nonces, receive windows, deadlines at wall time.
@@ -75,7 +82,7 @@ def serve(
     folder = _folder(state.expanduser().absolute())
     with sole_holder(folder / _LOCK, "exchange", "stop it with Ctrl-C, or take another --state"):
         plan = _plan(chosen, folder, plan_of_faults, host, port)
-        asyncio.run(_serve(plan, as_json=json_))
+        asyncio.run(_serve(plan, parent, as_json=json_))
 
 
 @app.command()
@@ -133,7 +140,7 @@ def ledger(state: State, json_: AsJson = False) -> None:
         show(content[table], names, table, as_json=False)
 
 
-async def _serve(plan: "ServerPlan", *, as_json: bool) -> None:
+async def _serve(plan: "ServerPlan", parent: int | None, *, as_json: bool) -> None:
     from tg_actors.exchange.server.process import ExchangeServer
 
     server = ExchangeServer(plan)
@@ -156,10 +163,22 @@ async def _serve(plan: "ServerPlan", *, as_json: bool) -> None:
             out.print(_greeting(plan, url, tuple(server.dialects)), highlight=False, markup=False)
             sys.stdout.flush()
 
+    orphan = None if parent is None else asyncio.create_task(_end_with(parent, server.stop))
     try:
         await server.run(announce)
     finally:
+        if orphan is not None:
+            orphan.cancel()
         address.unlink(missing_ok=True)
+
+
+async def _end_with(parent: int, stop: "Callable[[], None]") -> None:
+    """Stop once the parent is gone: an orphan would keep the state's lock from its next parent."""
+    import os
+
+    while os.getppid() == parent:  # noqa: ASYNC110 - nobody tells of a parent's end
+        await asyncio.sleep(_ORPHAN_S)
+    stop()
 
 
 def _greeting(plan: "ServerPlan", url: str, dialects: tuple[str, ...]) -> str:

@@ -135,6 +135,8 @@ def identify(planned: PlannedRun, journal: Journal) -> int:
         "desk": plan.desk,
         "market": plan.market.model_dump_json(include={"symbols", "timeframe", "source"}),
         "executor": mine.model_dump_json(),
+        "venue": planned.config.venue,
+        "mode": planned.config.mode,
     }
     known = journal.identity()
     if known is None:
@@ -142,6 +144,11 @@ def identify(planned: PlannedRun, journal: Journal) -> int:
         return 0
     if (theirs_kind := known.get("kind", kind)) != kind:
         raise UserError(f"{planned.folder.name} is a {theirs_kind}: give this run another --name")
+    if (theirs_mode := known.get("mode", planned.config.mode)) != planned.config.mode:
+        raise UserError(
+            f"{planned.folder.name} was begun with mode: {theirs_mode}, and money on paper and real money "
+            "share no journal: give this run another --name"
+        )
     theirs = ExecutorSpec.model_validate_json(known["executor"])
     if known["desk"] != plan.desk or _market(known["market"]) != _market(identity["market"]):
         raise UserError(

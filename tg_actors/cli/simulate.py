@@ -48,7 +48,11 @@ def simulate(
     if list_guards:
         _list_guards(as_json=json_)
         return
+    from tg_actors.domain.errors import UserError
+
     if ablation:
+        if without is not None or seed is not None:
+            raise UserError("--ablation switches off every guard in turn: leave out --without and --seed")
         _ablate(min(seeds, FOUND_WITHIN), workers, as_json=json_)
         return
     if seed is not None:

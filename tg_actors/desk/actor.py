@@ -91,6 +91,8 @@ class CoordinatorActor:
                 why = "enough cycles"
                 break
             self._pace.wait(self._coordinator.next_cycle, self._stop, self._coordinator.obey)
+            if self._stop.is_set():
+                break  # woken before the bar has closed: nobody may decide on it
             started = time.perf_counter()
             report = self._coordinator.step()
             if report is None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ from tg_actors.runtime.keys import write_key
 #: The exchange reads its ledger and opens its market before it listens.
 _START_S_MAX = 60.0
 _STOP_S_MAX = 15.0
+_FIRST_TRIES, _AGAIN_S = 3, 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +70,7 @@ class _Exchange:
         self._command = [
             *(sys.executable, "-m", "tg_actors.cli.main", "exchange", "serve"),
             *("--config", str(config), "--state", str(_state(folder)), "--json"),
+            *("--parent", str(os.getpid())),
         ]
         self._log_path = folder.path / "exchange.log"
         self._leaving = threading.Event()
@@ -76,7 +79,7 @@ class _Exchange:
 
     def __enter__(self) -> Self:
         self._log = self._log_path.open("ab")
-        self._process, self.url = self._start(0)
+        self._process, self.url = self._first()
         self._keeper.start()
         return self
 
@@ -105,6 +108,15 @@ class _Exchange:
                 return
             if self._leaving.is_set():
                 self._process.terminate()
+
+    def _first(self) -> tuple[subprocess.Popen[bytes], str]:
+        """Start it; the one of a desk that was killed a moment ago may still be about to leave."""
+        for _ in range(_FIRST_TRIES - 1):
+            try:
+                return self._start(0)
+            except OutsideError:
+                self._leaving.wait(_AGAIN_S)
+        return self._start(0)
 
     def _start(self, port: int) -> tuple[subprocess.Popen[bytes], str]:
         process = subprocess.Popen(  # noqa: S603 - our own program with our own arguments

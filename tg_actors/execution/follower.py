@@ -52,6 +52,8 @@ class Follower:
         self._negative: dict[str, int] = {}
         #: Under which cycle a fill is journaled: the one that is being settled, or the next.
         self.cycle = 0
+        #: Trades of others that have halted the desk: each does once, also when several are read again.
+        self._strange: set[str] = set()
         #: Fills that no settlement has told of yet.
         self.untold: list[Fill] = []
 
@@ -119,6 +121,9 @@ class Follower:
     def _fill(self, tx: Transaction, fill: Fill) -> Iterable[str]:
         state = self._wire.state
         if fill.client_order_id not in state.orders:
+            if fill.at_ns < state.begun_ns or fill.trade_id in self._strange:
+                return ()  # the account's history, part of what it held at the start; or said before
+            self._strange.add(fill.trade_id)
             why = f"{fill.symbol}: trade {fill.trade_id} belongs to no order of this desk"
             return self._wire.halt(tx, why, fill.at_ns)
         if not tx.insert_fill(fill, self.cycle):
@@ -161,9 +166,8 @@ class Follower:
         capabilities = self._wire.venue.capabilities
         if order.state is not OrderState.UNKNOWN or not capabilities.look_up_by_client_id:
             return ()
-        clock = self._wire.clock
-        now_ns = clock.wall_ns() if capabilities.wall_deadlines else clock.desk_ns(at_ns)
-        if now_ns <= self._horizon_ns(order):
+        now_ns = self._venue_ns(at_ns)
+        if now_ns is None or now_ns <= self._horizon_ns(order):
             return ()
         seen = self._negative.get(order.client_order_id, 0) + 1
         self._negative[order.client_order_id] = seen
@@ -172,6 +176,16 @@ class Follower:
         with self._wire.transaction() as tx:
             self._wire.save(tx, advance(order, OrderEvent.PROVE_ABSENT, "two look-ups found no trace"), at_ns)
         return (f"{order.intent.spec.symbol}: order {order.client_order_id} never reached the venue",)
+
+    def _venue_ns(self, at_ns: int) -> int | None:
+        """The time by which the venue keeps deadlines, as measured; None before it was.
+
+        Our clock may have been set since the order left, and its deadline has not moved with it.
+        """
+        clock, offset_ns = self._wire.clock, self._wire.state.sight.clock_offset_ns
+        if not self._wire.venue.capabilities.wall_deadlines:
+            return clock.desk_ns(at_ns)
+        return None if offset_ns is None else clock.wall_ns() + offset_ns
 
     def _horizon_ns(self, order: Order) -> int:
         """Until when an order that nobody has seen may still appear."""

@@ -84,19 +84,27 @@ class Reconciler:
             return ()
 
     def balances(self, at_ns: int) -> tuple[str, ...]:
-        """Compare balances with the books, exact to the last decimal; a difference seen twice halts."""
+        """Compare balances with the books, exact to the last decimal; a difference seen twice halts.
+
+        A difference counts only once the venue has shown its trades too: it may be a fill whose news
+        was lost.
+        """
         state, wall_ns = self._wire.state, self._wire.clock.wall_ns()
         if wall_ns - state.active_wall_ns < GRACE_S * _NS and state.active_wall_ns:
             return ()
+        alerts: tuple[str, ...] = ()
         try:
             differences = self._compare()
+            if differences:
+                alerts = self._follower.pull_trades(at_ns, self._since_ns(at_ns))
+                differences = self._compare()
         except VenueError as lost:
             self._wire.note(lost)
-            return ()
+            return alerts
         if differences and differences == self._differences:
-            return self._halt_on(differences, at_ns)
+            return alerts + self._halt_on(differences, at_ns)
         self._remember(differences, at_ns)
-        return ()
+        return alerts
 
     def open_orders(self, at_ns: int) -> tuple[str, ...]:
         """Find what rests at the venue and is not ours, or should not, and what should and does not."""

@@ -10,7 +10,7 @@ from tg_actors.domain.decisions import Account, Denied
 from tg_actors.domain.errors import VenueError
 from tg_actors.domain.ids import client_order_id
 from tg_actors.domain.money import ZERO, money_text
-from tg_actors.domain.orders import Intent, Order, OrderState, Permit
+from tg_actors.domain.orders import Intent, Order, OrderState, Permit, TradingState
 from tg_actors.execution.approvals import has_lapsed, is_usable, request
 from tg_actors.execution.ledger import advance
 from tg_actors.execution.machine import OrderEvent
@@ -229,7 +229,21 @@ class Sender:
             for order, event, reason in answered:
                 self._wire.save(tx, advance(order, event, reason), at_ns)
 
+    def _stopped(self, intent: Intent) -> str:
+        """Why an order that was permitted a moment ago is not to be sent any more, empty when it is.
+
+        A batch takes as long as the venue takes to answer: whoever halts meanwhile halts its rest. In this
+        process nothing takes time, and there a permit is its own mail.
+        """
+        if not self._wire.venue.capabilities.wall_deadlines:
+            return ""
+        now = self._wire.journal.trading_state()
+        is_open = now is TradingState.ACTIVE or (now is TradingState.REDUCE_ONLY and intent.spec.reduce_only)
+        return "" if is_open else f"not sent: trading became {now} first"
+
     def _post(self, permit: Permit, intent: Intent) -> tuple[OrderEvent, str]:
+        if why := self._stopped(intent):
+            return OrderEvent.REJECT, why
         try:
             answer = self._wire.venue.post(permit, intent)
         except VenueError as lost:

@@ -18,6 +18,7 @@ from tg_actors.execution.venues.connection import Connection, InlineConnection
 from tg_actors.execution.venues.port import Venue
 from tg_actors.execution.venues.practice import PracticeVenue
 from tg_actors.execution.wire import ROLE, Clock, ExecutorSpec
+from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.repository import Journal
 from tg_actors.journal.verify import verify_newest
 
@@ -114,10 +115,11 @@ def start_executor(
     reasons = (
         *(f"the journal is damaged: {problem}" for problem in damage[:1]),
         *_restarts(spec.executor, journal, wall_ns),
-        *_other_account(journal, epoch, venue),
+        *_other_account(journal, epoch, venue, 0 if clock is None else clock.desk_ns(at_ns)),
     )
     alerts = tuple(_halt(journal, epoch, reason, at_ns) for reason in reasons)
     executor = Executor(spec.executor, journal, venue, epoch, clock, approvals)
+    executor.state.begun_ns = begun_ns(journal)
     return Started(executor, epoch, alerts + executor.recover(settled, at_ns))
 
 
@@ -141,13 +143,18 @@ def _restarts(spec: ExecutorSpec, journal: Journal, wall_ns: int) -> Iterator[st
         yield f"the executor has started {starts} times within {limit.window_s} s"
 
 
-def _other_account(journal: Journal, epoch: int, venue: Venue) -> Iterator[str]:
+def begun_ns(journal: JournalReader) -> int:
+    """Desk time at which a journal's account was pinned; 0 where market time is not the machine's."""
+    return next((event.at_ns for event in journal.events({PINNED})), 0)
+
+
+def _other_account(journal: Journal, epoch: int, venue: Venue, at_ns: int) -> Iterator[str]:
     """Pin the account at the first start; any other is somebody else's."""
     now = AccountPinned(venue=venue.name, account=venue.account)
     pinned = [AccountPinned.model_validate_json(event.payload) for event in journal.events({PINNED})]
     if not pinned:
         with journal.transaction(ROLE, epoch) as tx:
-            tx.append(PINNED, now)
+            tx.append(PINNED, now, at_ns=at_ns)
     elif pinned[0] != now:
         yield (
             f"the venue shows account {now.venue}/{now.account}, this journal is of "

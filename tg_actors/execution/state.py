@@ -58,6 +58,8 @@ class DeskState:
         self.awaiting: dict[str, Approval] = {}
         #: Until when the venue takes an order, by client order id.
         self.deadlines: dict[str, int] = {}
+        #: Desk time of this journal's first start: what was traded before it is none of this desk's business.
+        self.begun_ns = 0
         #: When we last did something at the venue, in the machine's time.
         self.active_wall_ns = 0
         self.instruments = {instrument.symbol: instrument for instrument in instruments}

@@ -39,11 +39,15 @@ class SharedMarket:
             now_ns = process.scheduler.now_ns
             close_ns = max(newest_ns + BAR_NS, now_ns - (now_ns - START_NS) % BAR_NS)
             if close_ns + _DATA_LAG_NS > now_ns:
-                process.sleep(close_ns + _DATA_LAG_NS - now_ns)
+                process.let_pass(close_ns + _DATA_LAG_NS - now_ns)
             # Another coordinator may have asked meanwhile.
             if cycle not in self._snapshots:
                 self._snapshots[cycle] = self._world.prices.snapshot(cycle, close_ns)
         return self._snapshots[cycle]
+
+    def seen(self) -> list[tuple[int, int]]:
+        """Every snapshot there was: cycle and market time."""
+        return [(cycle, snapshot.at_ns) for cycle, snapshot in sorted(self._snapshots.items())]
 
     def mids_at(self, cycle: int) -> MarketSnapshot | None:
         """The snapshot that a cycle has seen, None when it has seen none."""

@@ -91,8 +91,8 @@ class Evidence:
     rules: Rules
     #: Mid price of an instrument in the snapshot of a cycle, None for a cycle nobody has seen.
     mid: Callable[[str, int], Decimal | None]
-    #: Market time of the snapshot of a cycle.
-    seen_ns: Callable[[int], int | None]
+    #: The snapshots that there were: (cycle, market time), in order.
+    snapshots: Sequence[tuple[int, int]]
     ended_ns: int
     #: By how much the machine's clock was wrong, and since when; when each executor process began.
     skews_ns: Sequence[tuple[int, int]]
@@ -102,6 +102,19 @@ class Evidence:
     #: From when to when the kill switch lay there as a file.
     halt_files: Sequence[tuple[int, int | None]] = ()
     crashes: Sequence[str] = ()
+
+    def desk_ns(self, event: RawEvent) -> int:
+        """What the desk's machine took the time to be when an event was begun; it may have been wrong."""
+        set_before = [skew_ns for when_ns, skew_ns in self.skews_ns if when_ns <= event.begun_ns]
+        return event.begun_ns + set_before[-1]
+
+    def looked_at(self, event: RawEvent) -> list[int]:
+        """Cycles whose snapshot the writer of an event may have had before it, the newest last.
+
+        An order is of the cycle that wanted it; it may leave in a later one.
+        """
+        seen = [cycle for cycle, at_ns in self.snapshots if at_ns <= event.begun_ns]
+        return [cycle for cycle in seen if cycle >= event.cycle]
 
     def count(self, kind: str) -> int:
         """How many such causes there were."""

@@ -67,7 +67,7 @@ def approve_orders(world: World, rng: np.random.Generator) -> None:
 
     def look(journal: SimulatedJournal, process: Process) -> None:
         while world.scheduler.now_ns < STORM_END_NS:
-            process.sleep(_LOOKS_EVERY_NS)
+            process.let_pass(_LOOKS_EVERY_NS)
             for approval in journal.approvals():
                 _answer(journal, approval, asked, rng)
 
@@ -77,7 +77,7 @@ def approve_orders(world: World, rng: np.random.Generator) -> None:
                 with attach(world, process) as journal:
                     look(journal, process)
             except JournalError:
-                process.sleep(NS)
+                process.let_pass(NS)
 
     world.run_aside("approver", live)
 
@@ -112,7 +112,7 @@ def _command(world: World, act: Callable[[SimulatedJournal], None]) -> None:
                 with attach(world, process) as journal:
                     act(journal)
             except JournalError:
-                process.sleep(NS)
+                process.let_pass(NS)
             except UserError:
                 return  # refused: a halt file is there
             else:

@@ -9,13 +9,14 @@ from pathlib import Path
 from tg_actors.domain.money import from_float
 from tg_actors.execution.wire import ExecutorSpec
 from tg_actors.journal.readers import JournalReader
-from tg_actors.simulation.checker import Verdict, judge
+from tg_actors.simulation.checker import judge
 from tg_actors.simulation.desk import SharedMarket
 from tg_actors.simulation.evidence import Evidence, RawEvent, Rules, VenueRecord, VenueTrade
 from tg_actors.simulation.market import BAR_NS
 from tg_actors.simulation.nemesis import let_loose
 from tg_actors.simulation.scenario import DURATION_NS, END_NS, stream
 from tg_actors.simulation.scheduler import MS, NS
+from tg_actors.simulation.verdict import Verdict
 from tg_actors.simulation.world import World
 
 
@@ -78,7 +79,7 @@ def _collect(world: World) -> Evidence:
         foreign=world.exchange.foreign,
         rules=_rules(world.scenario.account.executor),
         mid=lambda symbol, cycle: _mid(world, symbol, cycle),
-        seen_ns=lambda cycle: None if (seen := world.market.mids_at(cycle)) is None else seen.at_ns,
+        snapshots=world.market.seen(),
         ended_ns=END_NS,
         skews_ns=world.skews_ns,
         born_ns=world.born_ns,

@@ -60,6 +60,7 @@ _KIND = Capabilities(
     post_only=False,
     reduce_only=False,
     client_id_chars_max=36,
+    wall_deadlines=True,
 )
 #: How often each kind of venue is drawn, and what is different about it.
 _KINDS: tuple[tuple[float, dict[str, object]], ...] = (

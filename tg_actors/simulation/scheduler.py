@@ -120,7 +120,7 @@ class Process:
         self._resume_in(self.scheduler.step_ns())
         self._yield()
 
-    def sleep(self, delay_ns: int) -> None:
+    def let_pass(self, delay_ns: int) -> None:
         """Let virtual time pass."""
         self._stop_if_dead()
         self._resume_in(delay_ns)

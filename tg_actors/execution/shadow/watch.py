@@ -4,6 +4,7 @@ from tg_actors.domain.errors import AccountSuspect, VenueError
 from tg_actors.domain.message import Message
 from tg_actors.domain.orders import TradingState
 from tg_actors.execution.shadow.reader import Difference, Severity, ShadowReader, Sighting
+from tg_actors.execution.start import begun_ns
 from tg_actors.execution.venues.port import Venue
 from tg_actors.execution.wire import ExecutorSpec
 from tg_actors.journal.repository import Journal
@@ -53,7 +54,8 @@ class ShadowWatch:
         fills = self._journal.fills()
         permits = self._journal.permits()
         # What was traded before the first permit is not this desk's, and is part of its opening balances.
-        since_ns = max(permits[0].permitted_at_ns - _OVERLAP_NS, 0) if permits else None
+        began_ns = begun_ns(self._journal)
+        since_ns = max(permits[0].permitted_at_ns - _OVERLAP_NS, began_ns) if permits else None
         trades = () if since_ns is None else tuple(self._venue.trades(since_ns))
         return Sighting(fills, trades, self._venue.balances())
 

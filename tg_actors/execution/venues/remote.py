@@ -140,7 +140,12 @@ class RemoteVenue:
         """Ask for a cancel; that nothing rests under the id is fine."""
         del at_ns
         symbol = self._watch.symbol(client_order_id)
-        self._ask(lambda: self._dialect.cancel(client_order_id, symbol), absent=True)
+
+        def cancel() -> bool:
+            self._dialect.cancel(client_order_id, symbol)
+            return True
+
+        self._ask(cancel, absent=True)
 
     def cancel_all(self, at_ns: int) -> None:
         """Ask for the cancel of everything that rests."""
