@@ -3,6 +3,7 @@ from decimal import Decimal
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.orders import Intent, Leg, Order, OrderSpec, OrderState, OrderType, Protection
 from tg_actors.execution.protection import Manners, ProtectionPlan, plan
+from tg_actors.execution.venues.practice import CAPABILITIES
 
 BTC = Instrument(
     symbol="BTC/USDT",
@@ -101,3 +102,10 @@ def test_where_nothing_trails_the_stop_stands() -> None:
     trailing = Protection(stop_frac=Decimal("0.05"), trailing=True)
     ((_, stop),) = wanted("0.5", trailing, manners=Manners(trails=False)).place
     assert (stop.order_type, stop.trail_frac, stop.stop_price) == (OrderType.STOP, None, Decimal("95.1"))
+
+
+def test_only_where_the_venue_reduces_may_an_old_stop_rest_beside_its_successor() -> None:
+    # Their groups differ: with tied orders alone both would fill when the news of the first is lost.
+    for reduces, waits in ((True, False), (False, True)):
+        manners = Manners.at(CAPABILITIES.model_copy(update={"oco": True, "reduce_only": reduces}))
+        assert (manners.tied, manners.cancel_first) == (True, waits)

@@ -28,6 +28,7 @@ class Household:
         self.environment = {**environment, MARK: mark}
         self._mark = mark
         self._children: list[subprocess.Popen[str]] = []
+        self._known: dict[int, psutil.Process] = {}
 
     def start(self, command: Sequence[str], log: Path, *, talks: bool = False) -> subprocess.Popen[str]:
         """Start a command in a session of its own; its errors go to a log, and its output unless it talks."""
@@ -45,11 +46,25 @@ class Household:
         return child
 
     def everybody(self) -> Iterator[psutil.Process]:
-        """Yield every living process of this run but ourselves."""
+        """Yield every living process of this run but ourselves.
+
+        Ray's agents write their title over their environment: they are known as children of raylets,
+        and once known they are remembered when their raylet has gone.
+        """
+        self._forget_the_dead()  # their numbers may be somebody else's by now
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.pid != os.getpid() and process.environ().get(MARK) == self._mark:
-                    yield process
+                if process.pid != os.getpid() and self._is_ours(process):
+                    self._known[process.pid] = process
+        self._forget_the_dead()
+        yield from tuple(self._known.values())
+
+    def _forget_the_dead(self) -> None:
+        self._known = {pid: process for pid, process in self._known.items() if _lives(process)}
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        # Parents come first: a child's number is the greater one, or it is found the next time.
+        return process.environ().get(MARK) == self._mark or process.ppid() in self._known
 
     def end(self) -> list[int]:
         """Kill everybody, also who is paused, and wait; returns who would not go (an empty list)."""
@@ -70,6 +85,12 @@ class Household:
                     with contextlib.suppress(BrokenPipeError):
                         stream.close()
         return [process.pid for process in self.everybody()]
+
+
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def python(module: str, *arguments: str) -> tuple[str, ...]:

@@ -97,17 +97,23 @@ class Follower:
         return tuple(alerts)
 
     def _write(self, news: VenueNews, at_ns: int, checkpoint: bytes | None) -> tuple[str, ...]:
-        if not (news.fills or news.ended or checkpoint):
-            return ()
+        # News from outside may have lost a fill on their way: an end is looked up before it is believed.
+        is_outside = self._wire.venue.capabilities.wall_deadlines
+        doubted = [client_id for client_id, _, _ in news.ended] if is_outside else []
+        proven = () if is_outside else news.ended
         alerts: list[str] = []
-        with self._wire.transaction() as tx:
-            for fill in news.fills:
-                alerts += self._fill(tx, fill)
-            for client_id, state, reason in news.ended:
-                self._end(tx, client_id, state, reason, at_ns)
-            if checkpoint is not None:
-                venue = self._wire.venue
-                tx.save_venue_state(venue.name, venue.account, self.cycle, seal(tx.head.seq, checkpoint))
+        if news.fills or proven or checkpoint:
+            with self._wire.transaction() as tx:
+                for fill in news.fills:
+                    alerts += self._fill(tx, fill)
+                for client_id, state, reason in proven:
+                    self._end(tx, client_id, state, reason, at_ns)
+                if checkpoint is not None:
+                    venue = self._wire.venue
+                    sealed = seal(tx.head.seq, checkpoint)
+                    tx.save_venue_state(venue.name, venue.account, self.cycle, sealed)
+        if doubted:
+            alerts += self.resolve(at_ns, resting=True, only=doubted)
         return tuple(alerts)
 
     def _see(self, news: VenueNews) -> tuple[str, ...]:
@@ -159,8 +165,9 @@ class Follower:
         return alerts
 
     def _catch_up(self, order: Order, found: VenueOrder | None, at_ns: int) -> tuple[str, ...]:
-        """Pull the fills of an order that has ended before we end it: they are not late, we are."""
-        return self.pull_trades(at_ns) if found is not None and _is_behind(order, found) else ()
+        """Pull the fills that the venue shows and we do not: they are not late, we are."""
+        filled = None if found is None else found.filled_quantity
+        return self.pull_trades(at_ns) if filled is not None and filled > order.filled_quantity else ()
 
     def _not_there(self, order: Order, at_ns: int) -> tuple[str, ...]:
         capabilities = self._wire.venue.capabilities

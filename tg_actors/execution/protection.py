@@ -33,11 +33,12 @@ class Manners:
     @classmethod
     def at(cls, capabilities: Capabilities) -> "Manners":
         """Read them off a venue's capabilities."""
-        is_safe_twice = capabilities.oco or capabilities.reduce_only
+        # Tied orders are safe within their group; an old group and its successor are only where the
+        # venue itself keeps them from selling more than is held.
         types = capabilities.order_types
         return cls(
             tied=capabilities.oco,
-            cancel_first=capabilities.stops_hold_balance or not is_safe_twice,
+            cancel_first=capabilities.stops_hold_balance or not capabilities.reduce_only,
             trails=OrderType.TRAILING_STOP in types,
             stops_as_limits=OrderType.STOP not in types and OrderType.STOP_LIMIT in types,
         )

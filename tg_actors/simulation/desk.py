@@ -20,7 +20,7 @@ from tg_actors.simulation.venue import SimulatedVenue
 from tg_actors.simulation.world import World
 
 #: An executor without calls looks after its orders this often.
-_TEND_NS = 3 * NS
+_TEND_NS = 5 * NS
 #: What a bar's data takes to reach the desk.
 _DATA_LAG_NS = NS // 5
 

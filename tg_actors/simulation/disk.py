@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
+#: A read changes nothing for anybody: that others come in between is worth trying now and then only.
+_READS_SEEN_FRAC = 0.3
+
+
 class Disk:
     """The one write lock of the database, and what the disk does to commits."""
 
@@ -94,9 +98,10 @@ class GatedStore:
 
 
 class SimulatedJournal(Journal):
-    """The production journal of one simulated process; reads pass a gate as well."""
+    """The production journal of one simulated process; some reads pass a gate as well."""
 
     process: Process
+    disk: Disk
 
     @classmethod
     def attach(
@@ -110,7 +115,7 @@ class SimulatedJournal(Journal):
             journal = cast("SimulatedJournal", cls.open(path, clock_ns=clock_ns))
         finally:
             disk.unlock()
-        journal.process = process
+        journal.process, journal.disk = process, disk
         journal._store = GatedStore(journal._store, disk, process)
         return journal
 
@@ -121,7 +126,8 @@ class SimulatedJournal(Journal):
 
     @contextmanager
     def _reading(self) -> "Iterator[Connection]":
-        self.process.gate("read")
+        if self.disk.dice.happens(_READS_SEEN_FRAC):
+            self.process.gate("read")
         with super()._reading() as connection:
             yield connection
 
@@ -140,6 +146,10 @@ def _named(transaction: Transaction) -> str:
     return f"commit {', '.join(map(str, written)) or 'nothing'}"
 
 
+def _keep() -> None:
+    """What ending a journal does to connections that others use."""
+
+
 @contextmanager
 def shared_statements() -> Iterator[Callable[[], None]]:
     """Let all journals of this operating-system process share connections and compiled statements.
@@ -152,13 +162,18 @@ def shared_statements() -> Iterator[Callable[[], None]]:
         (readers, "read_engine"): functools.cache(engine.read_engine),
         (stores, "Writer"): functools.cache(changes.Writer),
     }
-    made: list[Any] = []
+    closers: list[Callable[[], None]] = []
 
     def remembering(make: Callable[..., Any]) -> Callable[..., Any]:
+        known: list[Any] = []
+
         def remember(*arguments: Any) -> Any:
             result = make(*arguments)
-            if hasattr(result, "dispose") and result not in made:
-                made.append(result)
+            if hasattr(result, "dispose") and result not in known:
+                known.append(result)
+                closers.append(result.dispose)
+                # A process that ends gives its connections back to the others.
+                result.dispose = _keep
             return result
 
         return remember
@@ -168,7 +183,7 @@ def shared_statements() -> Iterator[Callable[[], None]]:
             stack.enter_context(patched(module, name, remembering(make)))
 
         def close_all() -> None:
-            for one in made:
-                one.dispose()
+            for close in closers:
+                close()
 
         yield close_all

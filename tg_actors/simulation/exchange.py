@@ -237,9 +237,15 @@ class Exchange:
             # A venue that ties nothing and holds nothing back lends what is sold twice.
             lends = not (self.manners.oco or self._locks)
             has = instrument.quantise_quantity(max(held.get(instrument.base, ZERO), ZERO))
+            if self.manners.reduce_only and spec.reduce_only:
+                has = min(has, self._position(spec.symbol))
             return quantity if lends else min(quantity, has)
         affordable = held.get(instrument.quote, ZERO) / (self._price(spec) * (1 + _FEE_FRAC))
         return min(quantity, instrument.quantise_quantity(max(affordable, ZERO)))
+
+    def _position(self, symbol: str) -> Decimal:
+        """What our orders have bought and not sold."""
+        return sum((f.side.sign * f.quantity for f in self.trades if f.symbol == symbol), ZERO)
 
     def _trade(self, order: Placed, quantity: Decimal) -> None:
         now_ns, spec = self._scheduler.now_ns, order.spec

@@ -55,6 +55,10 @@ class Dice:
         self.struck[fault] += 1
         return True
 
+    def happens(self, chance: float) -> bool:
+        """Whether something happens that is no fault."""
+        return bool(self._rng.random() < chance)
+
     def count(self, fault: str) -> None:
         """Note a fault that somebody else has brought about."""
         self.struck[fault] += 1

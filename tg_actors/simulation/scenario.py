@@ -64,7 +64,8 @@ _KIND = Capabilities(
 )
 #: How often each kind of venue is drawn, and what is different about it.
 _KINDS: tuple[tuple[float, dict[str, object]], ...] = (
-    (0.35, {}),
+    (0.15, {}),
+    (0.2, {"reduce_only": True}),
     (0.1, {"dead_man_s": 60}),
     (0.25, {"oco": False}),
     (0.15, {"oco": False, "stops_hold_balance": True, "dead_man_s": 60}),
