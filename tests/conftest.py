@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,9 +21,11 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # No deadlines: this machine may be busy, and a slow example is not a wrong one.
-settings.register_profile("dev", max_examples=25, deadline=None)
-settings.register_profile("ci", max_examples=100, deadline=None, derandomize=True, print_blob=True)
-settings.register_profile("nightly", max_examples=5_000, deadline=None, print_blob=True)
+# How fast examples are drawn says more about the machine than about us.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("dev", _PATIENT, max_examples=25)
+settings.register_profile("ci", _PATIENT, max_examples=100, derandomize=True, print_blob=True)
+settings.register_profile("nightly", _PATIENT, max_examples=5_000, print_blob=True)
 settings.load_profile(os.environ.get("TG_HYPOTHESIS") or ("ci" if os.environ.get("CI") else "dev"))
 
 
