@@ -111,9 +111,11 @@ def test_an_order_that_ended_while_we_were_away_is_filled_before_it_is_ended(
     venue.post_fate = lambda _: next(fates, Fate.ARRIVES)
     venue.holds_fills_back = lambda _: True
     venue.is_remote = True
+    venue.is_deaf = lambda: True
     with Scene(script=BUY, open_venue=venue.open).open(tmp_path) as desk:
         desk.run_to(1)
         assert desk.journal.fills() == []
+    venue.is_deaf = lambda: False
     with Scene(script=BUY, open_venue=venue.open).open(tmp_path) as desk:
         [entry] = desk.orders(Leg.ENTRY)
         assert entry.state is OrderState.FILLED

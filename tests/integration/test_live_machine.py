@@ -86,9 +86,8 @@ def test_a_live_desk_is_promoted_asks_trades_and_leaves_its_stops(tmp_path: Path
             permitted = [permit.client_order_id for permit in journal.permits()]
             ours = {fill.trade_id for fill in journal.fills()}
             decided = list(journal.events({"CycleDecided"}))
-            assert [e.cycle for e in decided if e.at_ns > e.wall_ns] == [], (
-                "a bar was decided before its close"
-            )
+            early = [event.cycle for event in decided if event.at_ns > event.wall_ns]
+            assert early == [], "a bar was decided before its close"
         ledger = exchange.ledger()
         posted = [post["client_order_id"] for post in ledger["posts"] if post["client_order_id"]]
         assert len(posted) == len(set(posted))

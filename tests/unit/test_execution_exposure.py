@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from tests.desk_words import BTC, OPENING, XRP, ScriptedFeed
+from tg_actors.domain.blocks import MarketSnapshot
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.orders import (
     Fill,
@@ -31,10 +32,25 @@ INSTRUMENTS = tuple(
 )
 
 
+def _snapshots(*closes: float) -> list[MarketSnapshot]:
+    builder = SnapshotBuilder(ScriptedFeed({BTC: [OPENING[BTC]] * len(closes), XRP: closes}))
+    snapshots = [builder.advance(cycle) for cycle in range(len(closes))]
+    return [snapshot for snapshot in snapshots if snapshot is not None]
+
+
+def _state() -> DeskState:
+    return DeskState(Books({"USDT": Decimal(10_000)}, INSTRUMENTS, "USDT"), INSTRUMENTS)
+
+
+def test_an_older_snapshot_does_not_turn_the_market_back() -> None:
+    state, (first, second) = _state(), _snapshots(0.5, 0.51)
+    state.look(second)
+    state.look(first)
+    assert state.mid(XRP) == Decimal("0.51")
+
+
 def test_a_fill_between_two_snapshots_is_valued_at_once() -> None:
-    state = DeskState(Books({"USDT": Decimal(10_000)}, INSTRUMENTS, "USDT"), INSTRUMENTS)
-    snapshot = SnapshotBuilder(ScriptedFeed({s: [OPENING[s]] * 3 for s in (BTC, XRP)})).advance(0)
-    assert snapshot is not None
+    state, (snapshot,) = _state(), _snapshots(0.5)
     state.look(snapshot)
     spec = OrderSpec(symbol=XRP, side=Side.BUY, order_type=OrderType.MARKET, quantity=Decimal(100))
     intent = Intent(

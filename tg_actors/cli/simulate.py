@@ -24,8 +24,12 @@ FOUND_WITHIN = 300
 #: Memory where there is any: a thousand journals a minute are nothing for a disk to wear out on.
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of our own is made inside
 _WORKERS = 2
+_SEEDS = 200
 
-Seeds = Annotated[int, typer.Option("--seeds", min=1, help="How many seeds to play, from 0 on.")]
+Seeds = Annotated[
+    int | None,
+    typer.Option("--seeds", min=1, help="How many seeds to play, from 0 on: 200, or 300 for each guard."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Play this one seed and tell what happened.")]
 Without = Annotated[str | None, typer.Option("--without", help="Switch one guard off: it must be missed.")]
 ListGuards = Annotated[bool, typer.Option("--list-guards", help="List the guards that can be switched off.")]
@@ -35,7 +39,7 @@ TraceFile = Annotated[Path | None, typer.Option("--trace", help="Write what happ
 
 
 def simulate(
-    seeds: Seeds = 200,
+    seeds: Seeds = None,
     seed: Seed = None,
     without: Without = None,
     list_guards: ListGuards = False,
@@ -53,11 +57,13 @@ def simulate(
     if ablation:
         if without is not None or seed is not None:
             raise UserError("--ablation switches off every guard in turn: leave out --without and --seed")
-        _ablate(min(seeds, FOUND_WITHIN), workers, as_json=json_)
+        _ablate(seeds or FOUND_WITHIN, workers, as_json=json_)
         return
     if seed is not None:
         raise typer.Exit(_replay(seed, without, trace, as_json=json_))
-    raise typer.Exit(_campaign(seeds, without, workers, as_json=json_))
+    raise typer.Exit(
+        _campaign(seeds or (FOUND_WITHIN if without else _SEEDS), without, workers, as_json=json_)
+    )
 
 
 def _list_guards(*, as_json: bool) -> None:

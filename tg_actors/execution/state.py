@@ -110,7 +110,12 @@ class DeskState:
         self.books.apply(fill)
 
     def look(self, snapshot: MarketSnapshot) -> None:
-        """Take the marks of a snapshot; an instrument without a price keeps its last mark."""
+        """Take the marks of a snapshot; an instrument without a price keeps its last mark.
+
+        A call that was held up on its way may bring an older snapshot: the market is not turned back.
+        """
+        if snapshot.at_ns < self._looked_ns:
+            return
         self._looked_ns, self._bar_ns = snapshot.at_ns, snapshot.bar_ns
         self._all_mids = dict(zip(snapshot.symbols, snapshot.mid.tolist(), strict=True))
         self._fresh = dict(zip(snapshot.symbols, snapshot.is_fresh.tolist(), strict=True))

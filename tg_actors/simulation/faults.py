@@ -24,6 +24,7 @@ RATES_MAX: dict[str, float] = {
     "slow_fill": 0.40,
     "venue_cancel": 0.05,
     "read_lag": 0.80,
+    "torn_view": 0.30,
     # the disk
     "commit_error": 0.02,
     "commit_error_late": 0.02,

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from tg_actors.domain.blocks import MarketSnapshot
+from tg_actors.domain.money import ZERO
 from tg_actors.domain.orders import Fill, Intent, OrderState, Permit
 from tg_actors.execution.venues.port import (
     Acknowledged,
@@ -79,7 +81,7 @@ class SimulatedVenue:
                 for order in self._exchange.placed
                 if order.client_order_id == client_order_id and (view := _view(order, seen_ns)) is not None
             ]
-            return views[-1] if views else None
+            return self._torn(views[-1]) if views else None
 
         return self._network.ask(self._process, f"look up {client_order_id[:8]}", handle)
 
@@ -136,6 +138,11 @@ class SimulatedVenue:
     def checkpoint(self) -> bytes | None:
         """A real venue keeps its own state."""
         return None
+
+    def _torn(self, view: VenueOrder) -> VenueOrder:
+        """Perhaps show an end before the fills that led to it, where the venue itself keeps orders small."""
+        is_torn = self.capabilities.reduce_only and self._dice.roll("torn_view")
+        return replace(view, filled_quantity=ZERO) if is_torn else view
 
     def _seen_ns(self) -> int:
         """The instant that the venue's books show: now, or up to a second ago."""
