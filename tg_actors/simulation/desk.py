@@ -69,7 +69,9 @@ class ObservedMarket:
 def live_as_executor(world: World, process: Process) -> None:
     """One life of the executor: recover, then answer calls until something goes wrong."""
     mailbox = Mailbox(process)
-    world.line.mailbox = mailbox
+    if world.processes["executor"] is process:
+        # One that was frozen before it began has been replaced: nobody calls it any more.
+        world.line.mailbox = mailbox
     with attach(world, process) as journal:
         clock = LiveClock(world.wall_ns)
         world.born_ns[process.name] = world.scheduler.now_ns

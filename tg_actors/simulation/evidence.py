@@ -3,6 +3,7 @@
 Nothing here knows the executor. Orders are rebuilt from the text of the events alone.
 """
 
+import functools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -234,6 +235,11 @@ def follow(client_order_id: str, intent: Mapping[str, Any]) -> Followed:
 
 
 def content_of(event: RawEvent) -> dict[str, Any]:
-    """The payload, parsed; decimals stay texts."""
-    content: dict[str, Any] = json.loads(event.payload)
+    """The payload, parsed; decimals stay texts. Nobody may change it: it is parsed once."""
+    return _parsed(event.payload)
+
+
+@functools.lru_cache(maxsize=2_048)
+def _parsed(payload: str) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(payload)
     return content

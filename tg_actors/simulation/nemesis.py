@@ -33,11 +33,11 @@ class Nemesis:
         self._world = world
         self._rng = rng
         kinds: dict[str, tuple[float, Callable[[], None]]] = {
-            "kill executor": (60, lambda: self._kill("executor")),
-            "kill coordinator": (120, lambda: self._kill("coordinator")),
-            "kill both": (200, self._kill_both),
-            "pause executor": (90, lambda: self._pause("executor")),
-            "pause coordinator": (150, lambda: self._pause("coordinator")),
+            "kill executor": (80, lambda: self._kill("executor")),
+            "kill coordinator": (150, lambda: self._kill("coordinator")),
+            "kill both": (250, self._kill_both),
+            "pause executor": (110, lambda: self._pause("executor")),
+            "pause coordinator": (180, lambda: self._pause("coordinator")),
             "cut venue": (150, self._cut_venue),
             "cut line": (150, self._cut_line),
             "maintenance": (250, self._maintain),
