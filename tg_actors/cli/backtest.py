@@ -1,29 +1,29 @@
-"""``tg backtest run``: the same desk on the same market in one process, without Ray."""
+"""``tg backtest``: the same desk on the same market in one process, without Ray, and what came of it."""
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tg_actors.cli.backtest_engines import run_event, run_kernel
 from tg_actors.cli.config import DEFAULT_DESK
 from tg_actors.cli.interrupts import Interrupts
 from tg_actors.cli.options import Cycles, Data, Desk, From, Instruments, Market, Name, Seed, Timeframe, To
-from tg_actors.cli.screen import AsJson, err
+from tg_actors.cli.reading import reading
+from tg_actors.cli.report import Definitions
+from tg_actors.cli.screen import AsJson, err, print_json, show
 
 if TYPE_CHECKING:
     from tg_actors.cli.planning import PlannedRun
     from tg_actors.desk.coordinator import Coordinator
 
 app = typer.Typer(help="The desk in one process, as fast as it goes.", no_args_is_help=True)
+app.command("kernel")(run_kernel)
+app.command("event")(run_event)
 
 #: An endless market must be told when to stop.
 _CYCLES_DEFAULT = 5_000
 _SHOW_EVERY = 50
-
-
-@app.callback()
-def _group() -> None:
-    """Keep ``run`` a sub-command although it is the only one."""
 
 
 @app.command("run")
@@ -75,7 +75,63 @@ def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None
         report = make_report(planned.folder.name, journal)
     finally:
         journal.close()
+    _count_trial(planned)
     print_report(report, session_figures(report, why, seconds, 0), as_json=as_json)
+
+
+def _count_trial(planned: "PlannedRun") -> None:
+    """Enter this desk into the trial ledger: evidence must know how often luck was tried."""
+    from tg_actors.runtime.trials import market_key, note_trial
+
+    market = planned.plan.market.model_dump(mode="json", include={"symbols", "timeframe", "source"})
+    desk = planned.config.model_dump(mode="json", exclude={"market", "pace", "supervision", "metrics_port"})
+    agents = [agent.model_dump(mode="json") for agent in planned.plan.agents]
+    note_trial(market_key(market), {"desk": desk, "agents": agents})
+
+
+@app.command("show")
+def show_backtest(
+    run: Annotated[str | None, typer.Argument(help="Name of the backtest; the latest if left out.")] = None,
+    definitions: Definitions = False,
+    json_: AsJson = False,
+) -> None:
+    """Show a finished backtest again, with what may be said of its result."""
+    from tg_actors.cli.report import trials_of
+    from tg_actors.cli.reporting import print_evidence, print_report
+    from tg_actors.desk.report import make_report
+    from tg_actors.reports.sheet import evidence_of
+    from tg_actors.runtime.home import backtests
+
+    with reading(run or backtests()[-1]) as (folder, journal):
+        report = make_report(folder.name, journal)
+        evidence = evidence_of(journal, report, trials_of(journal))
+    if json_:
+        print_json({**report.as_json(), "evidence": evidence.model_dump(mode="json")})
+        return
+    print_report(report, None, as_json=False, definitions=definitions)
+    print_evidence(evidence)
+
+
+@app.command("list")
+def list_backtests(json_: AsJson = False) -> None:
+    """List the finished backtests, oldest first."""
+    from tg_actors.runtime.home import backtests
+
+    show([{"run": name} for name in backtests()], ("run",), "Backtests", as_json=json_)
+
+
+@app.command("compare")
+def compare_backtests(
+    runs: Annotated[
+        list[str], typer.Argument(help="Two or more runs; the others are held against the first.")
+    ],
+    json_: AsJson = False,
+) -> None:
+    """Put runs side by side, and say whether their difference is more than luck."""
+    from tg_actors.cli.comparing import compare, print_comparison
+
+    comparison = compare(runs)
+    print_json(comparison) if json_ else print_comparison(comparison)
 
 
 def _run(coordinator: "Coordinator", total: int, end: int | None) -> str:

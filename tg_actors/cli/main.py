@@ -19,6 +19,7 @@ from tg_actors.cli import (
     drill,
     exchange,
     gates,
+    replay,
     report,
     run,
     simulate,
@@ -52,7 +53,7 @@ def _root(
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.add_typer(agents.app, name="agents")
-app.command("report")(report.report)
+app.add_typer(report.app, name="report")
 app.command("positions")(books.positions)
 app.command("orders")(books.orders)
 app.command("trades")(books.trades)
@@ -65,6 +66,7 @@ app.command("approve")(approvals.approve)
 app.command("reject")(approvals.reject)
 app.add_typer(gates.app, name="gates")
 app.add_typer(backtest.app, name="backtest")
+app.command("replay")(replay.replay)
 app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)

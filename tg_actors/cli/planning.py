@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tg_actors.desk.config import DeskConfig, load_desk, load_venue
 from tg_actors.desk.live import check_mode
-from tg_actors.desk.plan import BACKTEST, DeskPlan, Flags, flagged, make_plan, plan_market, run_name
+from tg_actors.desk.plan import DeskPlan, Flags, flagged, make_plan, plan_market, run_name
+from tg_actors.desk.replay import changed_parts, plan_text
 from tg_actors.domain.errors import UserError
 from tg_actors.execution.venues.connection import InlineConnection
 from tg_actors.execution.wire import ExecutorSpec
@@ -16,7 +17,7 @@ from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.repository import Journal
 from tg_actors.market.config import MarketConfig, VenueSource, begin
 from tg_actors.runtime.clock import wall_ns
-from tg_actors.runtime.home import RunFolder, run_folder, runs_folder
+from tg_actors.runtime.home import BACKTEST, RunFolder, run_folder, runs_folder
 from tg_actors.runtime.keys import read_key
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def identify(planned: PlannedRun, journal: Journal) -> int:
         "executor": mine.model_dump_json(),
         "venue": planned.config.venue,
         "mode": planned.config.mode,
+        "plan": plan_text(plan),
     }
     known = journal.identity()
     if known is None:
@@ -159,6 +161,9 @@ def identify(planned: PlannedRun, journal: Journal) -> int:
             f"the journal in {planned.folder.path} was opened with other cash, account or currency: "
             "change the desk file back, or give this run another --name"
         )
+    if "plan" in known and changed_parts(known["plan"], plan):
+        # A replay begins with the first plan and finds the later one in the record.
+        journal.set_identity({**known, "plan_changed": changed_parts(known["plan"], plan)})
     return journal.cycles_count()
 
 

@@ -47,8 +47,7 @@ def desk_folder(run: str | None) -> "RunFolder":
 
 def running_desks() -> list[str]:
     """Names of the desks that are running now, backtests left out."""
-    from tg_actors.desk.plan import BACKTEST
-    from tg_actors.runtime.home import RunFolder, runs_folder
+    from tg_actors.runtime.home import BACKTEST, RunFolder, runs_folder
     from tg_actors.runtime.lock import holder
 
     folders = (RunFolder(path) for path in sorted(runs_folder().iterdir()))

@@ -1,5 +1,6 @@
 """Print a run's report: for people a page, for programs one JSON object."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -7,8 +8,12 @@ from rich.table import Table
 from tg_actors.cli.screen import amount, out, print_json, utc
 
 if TYPE_CHECKING:
+    from tg_actors.backtest.validation.evidence import Evidence
     from tg_actors.desk.report import Report
+    from tg_actors.reports.sheet import Sheet
 
+#: Halts and alerts printed, the newest; the page and --json have more.
+_INCIDENTS_MAX = 10
 _METRICS = (
     "total_return_frac",
     "max_drawdown_frac",
@@ -119,3 +124,43 @@ def _agents(report: "Report") -> Table:
             f"{agent.turnover_frac:.1%}",
         )
     return table
+
+
+def print_sheet(sheet: "Sheet") -> None:
+    """Print a run, or a part of it, as a page of text."""
+    when = f"{utc(int(sheet.at_ns[0]))} to {utc(int(sheet.at_ns[-1]))} UTC"
+    out.print(f"\n[bold]{sheet.report.run}[/bold], {sheet.span.name}\n  {when}", highlight=False)
+    out.print(
+        f"  equity {sheet.equity[0]:.2f} -> [bold]{sheet.equity[-1]:.2f} {sheet.report.currency}[/bold] "
+        f"({sheet.equity_change:+.2f}), fees {sheet.performance.fees:.2f}, "
+        f"{len(sheet.trades)} closed trades, trading state {sheet.report.trading_state}"
+    )
+    print_evidence(sheet.evidence)
+    currency = sheet.report.currency
+    agents = [(x.agent, f"{x.pnl:+.2f}", f"{x.fees:.2f}", str(x.trades)) for x in sheet.agents]
+    _lines("Who earned it (after fees)", ("agent", f"pnl {currency}", "fees", "trades"), agents)
+    traded = [x for x in sheet.instruments if x.trades or x.pnl or x.fees]
+    rows = [(x.symbol, f"{x.pnl:+.2f}", f"{x.fees:.2f}", str(x.trades)) for x in traded]
+    _lines("By instrument", ("instrument", f"pnl {currency}", "fees", "closed trades"), rows)
+    regimes = [
+        (x.regime, f"{x.time_frac:.1%}", f"{x.pnl:+.2f}", str(x.trades_opened)) for x in sheet.by_regime
+    ]
+    _lines("By regime", ("regime", "time", f"equity {currency}", "trades opened"), regimes)
+    for incident in sheet.incidents[-_INCIDENTS_MAX:]:
+        when = utc(incident.at_ns) if incident.at_ns else "before the first bar"
+        out.print(f"  {when}  {incident.what}", highlight=False, markup=False)
+    out.print("  as a page: --html", style="dim", highlight=False)
+
+
+def print_evidence(evidence: "Evidence") -> None:
+    """Print what may be said of a result."""
+    out.print(f"  {evidence.sentence}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _lines(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(title=title, title_justify="left", header_style="bold", box=None, padding=(0, 2))
+    for name in columns:
+        table.add_column(name, justify="left" if name == columns[0] else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)

@@ -1,5 +1,6 @@
 """What a run achieved, computed from its journal alone: the same report for backtest, paper and live."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -75,13 +76,15 @@ class Report:
 
 
 @dataclass(slots=True)
-class _Replay:
-    """Walks through the fills of a journal, cycle by cycle."""
+class Replay:
+    """The fills of a journal, walked through cycle by cycle."""
 
     books: Books
     attribution: Attribution
     trades: list[ClosedTrade] = field(default_factory=list)
     fees: Decimal = ZERO
+    #: The same per instrument.
+    fees_of: dict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     traded: Decimal = ZERO
     #: Cost of what is held after the fills of a cycle, in the reporting currency.
     held: dict[int, Decimal] = field(default_factory=dict)
@@ -93,7 +96,9 @@ class _Replay:
         if closed is not None:
             self.trades.append(closed)
         self.attribution.apply(fill, intent)
-        self.fees += fill.fee * (rate if fill.fee_currency == _quote(fill.symbol) else rate * fill.price)
+        fee = fill.fee * (rate if fill.fee_currency == _quote(fill.symbol) else rate * fill.price)
+        self.fees += fee
+        self.fees_of[fill.symbol] += fee
         self.traded += fill.quantity * fill.price * rate
         self.held[cycle] = sum(
             (abs(p.cost) * rates[_quote(s)] for s, p in self.books.positions.items() if p.quantity != ZERO),
@@ -109,7 +114,7 @@ def make_report(run: str, journal: JournalReader) -> Report:
     """
     spec = executor_spec(journal)
     orders = {order.client_order_id: order for order in journal.orders()}
-    replay = _replay(journal, spec, orders)
+    replay = _walk(journal, spec, orders)
     fills = journal.fills()
     curve = journal.equity_curve()
     mids = last_marks(journal)
@@ -126,7 +131,7 @@ def make_report(run: str, journal: JournalReader) -> Report:
         fills=len(fills),
         equity_open=curve[0][1] if curve else ZERO,
         equity=curve[-1][1] if curve else ZERO,
-        performance=measure(_points(curve, replay.held), replay.trades, replay.fees, replay.traded),
+        performance=measure(points_of(curve, replay.held), replay.trades, replay.fees, replay.traded),
         agents=replay.attribution.report(mids, replay.books.rates(mids)),
         slippage_bps_mean=sum(slippage, ZERO) / len(slippage) if slippage else None,
         venues=account_venues(journal.permits(), orders, fills, _acks(journal)),
@@ -141,8 +146,17 @@ def closed_trades(journal: JournalReader) -> list[ClosedTrade]:
     Raises:
         UserError: the journal belongs to no run.
     """
+    return replayed(journal).trades
+
+
+def replayed(journal: JournalReader, until_ns: int | None = None) -> Replay:
+    """Walk through the fills of a journal up to an instant of the market's clock, or all of them.
+
+    Raises:
+        UserError: the journal belongs to no run.
+    """
     orders = {order.client_order_id: order for order in journal.orders()}
-    return _replay(journal, executor_spec(journal), orders).trades
+    return _walk(journal, executor_spec(journal), orders, until_ns)
 
 
 def _acks(journal: JournalReader) -> dict[str, int]:
@@ -161,21 +175,26 @@ def _is_answer(event: Event) -> bool:
     return bool(event.content()["state"] != OrderState.UNKNOWN)
 
 
-def _replay(journal: JournalReader, spec: ExecutorSpec, orders: Mapping[str, Order]) -> _Replay:
+def _walk(
+    journal: JournalReader, spec: ExecutorSpec, orders: Mapping[str, Order], until_ns: int | None = None
+) -> Replay:
     books = Books(spec.opening_cash, spec.instruments, spec.reporting_currency)
     credited = dict.fromkeys(share.agent for order in orders.values() for share in order.intent.shares)
-    replay = _Replay(books, Attribution(tuple(credited)))
+    replay = Replay(books, Attribution(tuple(credited)))
     rates_of: tuple[int, Mapping[str, Decimal]] = (-1, {})
     for event in journal.events({EventType.ORDER_FILLED}):
         if event.cycle != rates_of[0]:
             found = journal.decision(event.cycle)
             rates_of = (event.cycle, books.rates(marks(decode(found[1])) if found else last_marks(journal)))
         fill = Fill.model_validate_json(event.payload)
+        if until_ns is not None and fill.at_ns > until_ns:
+            continue
         replay.apply(fill, event.cycle, orders[fill.client_order_id].intent, rates_of[1])
     return replay
 
 
-def _points(curve: list[tuple[int, Decimal]], held: Mapping[int, Decimal]) -> list[EquityPoint]:
+def points_of(curve: list[tuple[int, Decimal]], held: Mapping[int, Decimal]) -> list[EquityPoint]:
+    """Join the marks of a run with what was held after each cycle (``Replay.held``)."""
     points, exposure = [], ZERO
     for cycle, (at_ns, equity) in enumerate(curve):
         exposure = held.get(cycle, exposure)

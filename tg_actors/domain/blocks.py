@@ -7,6 +7,7 @@ the order of ``symbols``.
 
 import hashlib
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -20,16 +21,70 @@ I64 = NDArray[np.int64]
 
 
 class Abstention(StrEnum):
-    """Why an agent, or an agent on one instrument, has no opinion. Never a hold, buy or sell."""
+    """Why an agent, or an agent on one instrument, has no opinion. Never a hold, buy or sell.
+
+    ``NO_SOURCE``: what it lives on (flows, a book, references) does not come to this desk, or came too long
+    ago.
+    """
 
     WARMING_UP = "warming_up"
     STALE_MARKET = "stale_market"
+    NO_SOURCE = "no_source"
     NO_CONVICTION = "no_conviction"
     RECALLING = "recalling"
     LATE = "late"
     DEAD = "dead"
     INCOHERENT = "incoherent"
     GIVEN_UP = "given_up"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """Closed bars of the recent past on a grid of time, oldest first.
+
+    Shape: ``ohlcv (w, n, 5)``, NaN where an instrument has no bar in a slot. The newest slot closes at
+    ``end_ns``, every slot lasts ``bar_ns``; ``names`` are those of the second axis.
+    """
+
+    bar_ns: int
+    end_ns: int
+    names: tuple[str, ...]
+    ohlcv: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """Numbers about instruments that are not bars: funding, open interest, flows.
+
+    Shapes: ``values (n, k)``, NaN where unknown; ``as_of_ns (n, k)`` when each became known, 0 where it
+    never did. Nothing is in here before it could be known.
+    """
+
+    names: tuple[str, ...]
+    values: F64
+    as_of_ns: I64
+
+    def column(self, name: str) -> F64:
+        """Return one fact for all instruments, ``(n,)``; all NaN where nobody supplies it."""
+        if name not in self.names:
+            return np.full(len(self.values), np.nan)
+        return self.values[:, self.names.index(name)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Depth:
+    """Order books at the instant of the snapshot, and what they did during its bar.
+
+    Shapes: ``price``/``size (n, 2, levels)``: bids falling, then asks rising, NaN beyond what is known,
+    sizes in base units; ``as_of_ns (n,)`` newest update, 0 where there is no book. ``flow (n, k)`` sums up
+    the updates of the bar under ``flow_names``, NaN where only the book itself is known.
+    """
+
+    price: F64
+    size: F64
+    as_of_ns: I64
+    flow_names: tuple[str, ...]
+    flow: F64
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +98,9 @@ class MarketSnapshot:
     ``close_ns (n,)`` when that bar closed (0: none yet), ``bars_seen (n,)`` accepted bars so far,
     ``features (n, n_features)`` with NaN while an indicator warms up.
     ``refused`` names the rows that the border refused in this very cycle: (symbol, reason, count).
+    ``window`` holds the newest bars of the desk's timeframe, this cycle's last; ``days`` whole UTC days;
+    ``references`` whole days of what is watched and not traded (indices, commodities); each of these,
+    ``facts`` and ``depth`` is None on a desk where no agent asks for it or no source has it.
     Units: prices in quote currency, volume in base currency, times UTC nanoseconds.
     """
 
@@ -58,6 +116,11 @@ class MarketSnapshot:
     feature_names: tuple[str, ...]
     features: F64
     refused: tuple[tuple[str, str, int], ...] = ()
+    window: Window | None = None
+    days: Window | None = None
+    references: Window | None = None
+    facts: Facts | None = None
+    depth: Depth | None = None
 
     @cached_property
     def mid(self) -> F64:
@@ -91,12 +154,21 @@ class MarketSnapshot:
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}
 
     def digest(self) -> str:
-        """Hex SHA-256 of every number an agent can see; equal snapshots have equal digests."""
+        """Hex SHA-256 of every number that is new in this cycle; equal snapshots have equal digests.
+
+        The windows are left out: their rows were new in earlier cycles, or are the history before.
+        """
         sha = hashlib.sha256(struct.pack("<qqq", self.cycle, self.at_ns, self.bar_ns))
         sha.update("\x1f".join((*self.symbols, *self.feature_names)).encode())
-        for array in (self.ohlcv, self.bid, self.ask, self.close_ns, self.features):
+        for array in (self.ohlcv, self.bid, self.ask, self.close_ns, self.features, *self._extras()):
             sha.update(np.ascontiguousarray(array).data)
         return sha.hexdigest()
+
+    def _extras(self) -> Iterator[NDArray[Any]]:
+        if self.facts is not None:
+            yield from (self.facts.values, self.facts.as_of_ns)
+        if self.depth is not None:
+            yield from (self.depth.price, self.depth.size, self.depth.as_of_ns, self.depth.flow)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,10 +33,11 @@ def on_mark(
         }
     )
     if tripped.drawdown_tripped and not marked.drawdown_tripped:
-        detail = f"equity {equity} is {drawdown:.4f} below its peak {peak}"
+        detail = f"equity {equity:.8g} is {drawdown:.4f} below its peak {peak:.8g}"
         return tripped, _halt(DenialCode.DRAWDOWN_LIMIT, TradingState.HALTED, detail, at_ns)
     if tripped.daily_loss_tripped and not marked.daily_loss_tripped and not tripped.drawdown_tripped:
-        detail = f"equity {equity} is {daily_loss:.4f} below the day's opening {tripped.day_equity_open}"
+        opening = tripped.day_equity_open
+        detail = f"equity {equity:.8g} is {daily_loss:.4f} below the day's opening {opening:.8g}"
         return tripped, _halt(DenialCode.DAILY_LOSS_LIMIT, TradingState.REDUCE_ONLY, detail, at_ns)
     return tripped, None
 

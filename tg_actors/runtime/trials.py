@@ -1,0 +1,56 @@
+"""The trial ledger: which desks were backtested on which market, so that luck can be counted.
+
+A file of lines in ``TG_HOME``, written once per desk and market. The best of many tries looks good by
+luck alone; the deflated Sharpe ratio needs to know how many there were. Deleting the file deceives
+nobody but its owner.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tg_actors.domain.errors import UserError
+from tg_actors.runtime.home import home
+
+_FILE = "trials.jsonl"
+#: Where a market begins and ends, and in which folder its bars lie, makes it no other market.
+_SAME_MARKET = ("from_utc", "to_utc", "data")
+
+
+def market_key(identity: Mapping[str, Any]) -> str:
+    """Name a market: instruments, timeframe and source, whatever the window."""
+    source = {k: v for k, v in identity["source"].items() if k not in _SAME_MARKET}
+    known = {"symbols": sorted(identity["symbols"]), "timeframe": identity["timeframe"], "source": source}
+    return _hash(known)
+
+
+def note_trial(market: str, desk: Mapping[str, Any]) -> None:
+    """Count a desk that was tried on a market; the same desk again is no new trial."""
+    line = {"market": market, "desk": _hash(desk)}
+    if line not in _lines():
+        with (home() / _FILE).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def count_trials(market: str) -> int:
+    """Count the desks that were tried on a market, at least the one that is asked about.
+
+    Raises:
+        UserError: the ledger is damaged.
+    """
+    return max(1, sum(line["market"] == market for line in _lines()))
+
+
+def _lines() -> list[dict[str, str]]:
+    path = home() / _FILE
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except FileNotFoundError:
+        return []
+    except ValueError as error:
+        raise UserError(f"the trial ledger {path} is damaged: put a copy back, or remove it") from error
+
+
+def _hash(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
