@@ -10,7 +10,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint bench chaos mutate clean FORCE
+.PHONY: help run test lint bench chaos mutate differential clean FORCE
 
 # Ray starts a Python per actor; without compiled files every one of them imports several times slower.
 unexport PYTHONDONTWRITEBYTECODE
@@ -23,6 +23,7 @@ help:
 	@echo 'make lint    only the static checks: format, lint, types, imports'
 	@echo 'make chaos   kill the actors of running desks, DEATHS=40 random ones after everybody once'
 	@echo 'make mutate  break the rules that money depends on, one at a time: which tests notice?'
+	@echo 'make differential   the same signals in our two engines, vectorbt and backtesting.py: do they agree?'
 	@echo 'make bench   measure latency and throughput into benchmarks/results/'
 	@echo 'make clean   remove the virtual environment and all caches, never a journal'
 
@@ -56,8 +57,17 @@ chaos: $(VENV)/.installed-dev
 mutate: $(VENV)/.installed-dev
 	$(PY) tests/mutate.py $(ARGS)
 
+# The peers live in an environment of their own: their dependencies are none of ours. ARGS="--bars 5000".
+differential: $(VENV)/.installed-dev .venv-differential/.installed
+	PYTHONPATH=. $(PY) tests/differential/compare.py $(ARGS)
+
+.venv-differential/.installed: tests/differential/requirements.txt
+	'$(PYTHON)' -m venv --clear .venv-differential
+	.venv-differential/bin/python -m pip install --requirement tests/differential/requirements.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-differential build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp is written last, so that an interrupted installation is simply done again. Editable, so that

@@ -10,6 +10,7 @@ from typing import Any
 import ray
 
 from benchmarks.ground import FIFTY, desk, plan, private_home, quantile, with_agents
+from tg_actors.agents.kinds import open_agent
 from tg_actors.desk.launch import crew_of, launch
 from tg_actors.desk.plan import DeskPlan
 from tg_actors.domain.blocks import MarketSnapshot, Opinions
@@ -17,7 +18,6 @@ from tg_actors.journal.readers import JournalReader
 from tg_actors.market.config import open_market
 from tg_actors.runtime.actors import get
 from tg_actors.runtime.cluster import ClusterSpec, cluster
-from tg_actors.technical.agent import TechnicalAgent
 
 _AGENTS = 12
 #: The coordinator keeps the latencies of the newest 1000 cycles, so these fall out of a full run.
@@ -64,7 +64,7 @@ def _bare_actors(planned: DeskPlan) -> tuple[MarketSnapshot, list[Any]]:
     snapshot = open_market(planned.market).advance(0)
     if snapshot is None:
         raise RuntimeError("a simulated market has no end")
-    agent = TechnicalAgent(planned.agents[0].spec, planned.agents[0].n)
+    agent = open_agent(planned.agents[0], planned.market.symbols, planned.bar_ns)
     agent.recall(None)
     bare = ray.remote(BareActor).options(num_cpus=0)
     actors = [bare.remote(agent.opine(snapshot)) for _ in range(_AGENTS)]

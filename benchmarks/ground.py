@@ -24,14 +24,22 @@ _BASES = """
 FIFTY = ",".join(f"{base}/USDT" for base in _BASES.split())
 
 
-def desk(instruments: str, speed: str, seed: int = 7) -> DeskConfig:
-    """The default desk on a simulated market; its loss breakers are off, for a halted desk is a fast desk."""
+#: The agents that need nothing but a bar's indicators: what the event path itself costs shows beside them.
+TECHNICAL = ("trend", "mean_reversion", "breakout", "momentum")
+
+
+def desk(instruments: str, speed: str, seed: int = 7, agents: tuple[str, ...] | None = None) -> DeskConfig:
+    """The default desk on a simulated market, with all of its agents or those named.
+
+    Its loss breakers are off, for a halted desk is a fast desk.
+    """
     config = flagged(
         load_desk("configs/desks/laptop-paper.yaml"),
         Flags("simulated", instruments=instruments, seed=seed, speed=speed),
     )
     never = {"drawdown_frac_max": Decimal(1), "daily_loss_frac_max": Decimal(1)}
-    return config.model_copy(update={"risk": config.risk.model_copy(update=never)})
+    update = {"risk": config.risk.model_copy(update=never), "agents": agents or config.agents}
+    return config.model_copy(update=update)
 
 
 def plan(config: DeskConfig, folder: Path, *, durable: bool) -> DeskPlan:
@@ -43,14 +51,10 @@ def plan(config: DeskConfig, folder: Path, *, durable: bool) -> DeskPlan:
 def with_agents(plan: DeskPlan, n: int) -> DeskPlan:
     """The same desk with ``n`` agents: its own ones again and again, under other names."""
     agents = tuple(
-        agent.model_copy(
-            update={
-                "spec": agent.spec.model_copy(update={"name": f"{agent.spec.name}_{i // len(plan.agents)}"})
-            }
-        )
+        agent.model_copy(update={"name": f"{agent.name}_{i // len(plan.agents)}"})
         for i, agent in ((i, plan.agents[i % len(plan.agents)]) for i in range(n))
     )
-    names = tuple(agent.spec.name for agent in agents)
+    names = tuple(agent.name for agent in agents)
     return plan.model_copy(update={"agents": agents, "meta": plan.meta.model_copy(update={"agents": names})})
 
 

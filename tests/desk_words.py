@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tg_actors.desk.config import load_desk
+from tg_actors.desk.config import load_agent, load_desk
 from tg_actors.desk.coordinator import Coordinator
 from tg_actors.desk.cycle import CycleReport
 from tg_actors.desk.inline import InlineExecution, InlineRoster
@@ -167,6 +167,8 @@ class Scene:
     stages: StageSpec | None = None
     #: What further agents say, by their names; the one of ``script`` is the desk's first, "trend".
     others: Mapping[str, Script] = field(default_factory=dict)
+    #: Those of the others that are what a file in configs/agents says they are.
+    shipped: tuple[str, ...] = ()
     clock: Clock | None = None
     wall_ns: Callable[[], int] = field(default_factory=ticking_clock)
     open_venue: OpenVenue = open_practice
@@ -192,7 +194,9 @@ class Scene:
         account = plan.account.model_copy(update={"executor": executor, "durable": self.durable})
         risk = plan.risk.model_copy(update={"limits": limits, "stages": self.stages})
         meta = plan.meta.model_copy(update={"agents": ("trend", *self.others)})
-        return plan.model_copy(update={"journal": journal, "risk": risk, "account": account, "meta": meta})
+        agents = (*plan.agents, *(load_agent(name) for name in self.shipped))
+        changes = {"journal": journal, "risk": risk, "account": account, "meta": meta, "agents": agents}
+        return plan.model_copy(update=changes)
 
     @property
     def scripts(self) -> dict[str, Script]:

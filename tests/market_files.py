@@ -1,5 +1,6 @@
 """Write bar files as the history store expects them, and as it does not."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -27,3 +28,16 @@ def write_bars(folder: Path, name: str, open_ns: I64, columns: str = COLUMNS) ->
             lists,
         )
     return ohlcv
+
+
+def write_table(path: Path, at_ns: Sequence[int] | I64, columns: Mapping[str, Sequence[float] | F64]) -> None:
+    """Write a Parquet file with a column ``timestamp`` and others of numbers."""
+    path.parent.mkdir(exist_ok=True)
+    lists = [np.asarray(at_ns, dtype=np.int64).tolist(), *(np.asarray(c).tolist() for c in columns.values())]
+    names = ", ".join(f'unnest(?)::DOUBLE AS "{name}"' for name in columns)
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(
+            f"COPY (SELECT to_timestamp(at_ns / 1e9) AS timestamp, * EXCLUDE (at_ns) FROM "
+            f"(SELECT unnest(?)::BIGINT AS at_ns, {names})) TO '{path}'",
+            lists,
+        )

@@ -20,7 +20,14 @@ from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.message import Message
 from tg_actors.domain.orders import OrderSpec, OrderType
 from tg_actors.exchange.server.config import AccountConfig, PacedClock, ServerConfig, SteppedClock
+from tg_actors.institutional.correlation_spec import CorrelationConditions, CorrelationSpec
+from tg_actors.institutional.rebalancing_spec import RebalancingSpec
+from tg_actors.institutional.smart_money_sources import SOURCES
+from tg_actors.institutional.smart_money_spec import HeardSource, SmartMoneySpec
+from tg_actors.institutional.volume_profile_signs import SIGNS
+from tg_actors.institutional.volume_profile_spec import WeighedSign
 from tg_actors.market.config import MarketConfig
+from tg_actors.risk.limits import RiskLimits
 from tg_actors.risk.stages_plan import StageSpec
 from tg_actors.technical.conditions import CONDITIONS
 from tg_actors.technical.spec import WeighedCondition
@@ -183,6 +190,24 @@ def _specs(order_type: OrderType) -> st.SearchStrategy[OrderSpec]:
     )
 
 
+def _heard(name: Examples) -> st.SearchStrategy[HeardSource]:
+    return st.builds(
+        HeardSource,
+        name=name,
+        weight=st.floats(0.125, 8),
+        fast=st.floats(1, 9),
+        slow=st.floats(10, 99),
+        history_min=st.integers(2, 99),
+        age_s_max=st.integers(1, 10**6),
+    )
+
+
+def _apart_from(message: type[Message], **given: Examples) -> Examples:
+    """Draw every field but those that are given: such as must fit each other."""
+    others = {name: _of_field(field) for name, field in message.model_fields.items() if name not in given}
+    return st.builds(message, **others, **given)
+
+
 #: Messages that a random draw would hardly ever get right.
 _BY_HAND: dict[type[Message], Examples] = {
     StageSpec: st.builds(
@@ -198,6 +223,43 @@ _BY_HAND: dict[type[Message], Examples] = {
         clock=st.one_of(st.just(SteppedClock()), st.builds(PacedClock, speed=st.floats(0.125, 64))),
         accounts=st.just({"main": AccountConfig(balances={"USDT": Decimal("10.50")})}),
         seed=st.integers(0, 9),
+    ),
+    RiskLimits: st.deferred(
+        lambda: _apart_from(
+            RiskLimits,
+            cluster_correlation_min=_decimals("0", "0.5"),
+            cluster_correlation_max=_decimals("0.5", "1"),
+        )
+    ),
+    CorrelationSpec: st.deferred(
+        lambda: _apart_from(
+            CorrelationSpec,
+            name=st.just("correlation"),
+            conditions=st.just(CorrelationConditions(stress=0.5)),
+            lags_days=st.just((1, 3)),
+        )
+    ),
+    RebalancingSpec: st.deferred(
+        lambda: _apart_from(
+            RebalancingSpec,
+            name=st.just("rebalancing"),
+            target=st.just("fixed"),
+            weights=st.just({"BTC/USDT": 0.25}),
+            cap_frac=st.floats(0.125, 0.5),
+            position_frac=st.floats(0.5, 1),
+        )
+    ),
+    WeighedSign: st.builds(WeighedSign, name=st.sampled_from(list(SIGNS)), weight=st.floats(0.125, 8)),
+    HeardSource: _heard(st.sampled_from(list(SOURCES))),
+    SmartMoneySpec: st.builds(
+        SmartMoneySpec,
+        name=st.just("smart_money"),
+        horizon_bars=st.integers(1, 99),
+        sources=st.tuples(_heard(st.just("funding")), _heard(st.just("whale_flow"))),
+        trend_bars=st.integers(2, 99),
+        crowd_sigma=st.floats(0, 9),
+        enter_score=st.floats(0.125, 0.875),
+        sources_min=st.integers(1, 2),
     ),
     WeighedCondition: st.builds(
         WeighedCondition, name=st.sampled_from(list(CONDITIONS)), weight=st.floats(0.125, 8)

@@ -27,7 +27,23 @@ T = TypeVar("T")
 INSTRUMENTS = "BTC/USDT,ETH/USDT,SOL/USDT,XRP/USDT,DOGE/USDT,ADA/USDT,XRP/BTC"
 
 
-def lively_plan(folder: Path, speed: str = "max", seed: int = 11) -> tuple[DeskPlan, DeskConfig]:
+#: Few enough to start quickly.
+TECHNICAL = ("trend", "mean_reversion", "breakout", "momentum")
+#: One of each kind, and a second technical one.
+EVERY_KIND = (
+    "trend",
+    "momentum",
+    "liquidity",
+    "smart_money",
+    "volume_profile",
+    "correlation",
+    "rebalancing",
+)
+
+
+def lively_plan(
+    folder: Path, speed: str = "max", seed: int = 11, agents: tuple[str, ...] = TECHNICAL
+) -> tuple[DeskPlan, DeskConfig]:
     """A desk that trades often enough for a short test to see every kind of order."""
     folder.mkdir(parents=True, exist_ok=True)
     flags = Flags(instruments=INSTRUMENTS, seed=seed, speed=speed)
@@ -40,12 +56,12 @@ def lively_plan(folder: Path, speed: str = "max", seed: int = 11) -> tuple[DeskP
         "take_atr_multiple": Decimal(2),
     }
     risk = config.risk.model_copy(update=lively)
-    config = config.model_copy(update={"risk": risk})
+    config = config.model_copy(update={"risk": risk, "agents": agents})
     spec, feed = plan_market(config)
     plan = make_plan(config, spec, feed, folder, str(folder / "journal.sqlite"), durable=True)
     eager = {"enter_score": 0.25, "exit_score": 0.05, "agreement_min": 0.3}
-    agents = tuple(a.model_copy(update={"spec": a.spec.model_copy(update=eager)}) for a in plan.agents)
-    return plan.model_copy(update={"agents": agents}), config
+    specs = tuple(a.model_copy(update=eager) if a.kind == "technical" else a for a in plan.agents)
+    return plan.model_copy(update={"agents": specs}), config
 
 
 def new_journal(plan: DeskPlan, durability: Durability = Durability.FULL) -> Journal:

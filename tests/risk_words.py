@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.portfolio_words import BTC, INSTRUMENTS, SYMBOLS, XRP, XRP_BTC
+from tg_actors.domain.blocks import F64
 from tg_actors.domain.decisions import Account, DenialCode, Judgement, Quotes, RiskState, Targets
 from tg_actors.domain.orders import TradingState
 from tg_actors.risk.judge import JudgeRequest, RiskCore
@@ -57,6 +58,7 @@ class Scene:
     ask: Numbers = (100.05, 100.05, 100.05)
     atr: Numbers = (2.0, 2.0, 2.0)
     fresh: Numbers = (1.0, 1.0, 1.0)
+    closes: F64 | None = None
     shares: tuple[Numbers, ...] = ((0.75, 0.25), (1.0, 0.0), (0.0, 0.0))
     account: Account = field(default_factory=an_account)
     limits: dict[str, Any] = field(default_factory=dict)
@@ -81,8 +83,8 @@ class Scene:
             confidence=np.array(self.confidence),
             shares=np.array(self.shares),
         )
-        arrays = (np.array(values) for values in (self.bid, self.ask, self.atr, self.fresh))
-        quotes = Quotes(SYMBOLS, *arrays)
+        bid, ask, atr, fresh = (np.array(values) for values in (self.bid, self.ask, self.atr, self.fresh))
+        quotes = Quotes(SYMBOLS, bid, ask, atr, fresh, self.closes)
         return JudgeRequest(self.cycle, self.at_ns, targets, quotes, self.account, self.exits)
 
     def judge(self) -> Judgement:

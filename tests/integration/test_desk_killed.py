@@ -15,15 +15,16 @@ import psutil
 import pytest
 
 from tests.ray_desks import poll_until
-from tg_actors.domain.errors import UserError
+from tg_actors.desk.config import load_desk
+from tg_actors.domain.errors import JournalError, UserError
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.verify import verify
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(600)]
 
 CYCLES = 400
-#: Coordinator, market, meta, risk, executor and four agents.
-ACTORS = 9
+#: Coordinator, market, meta, risk, executor, and the agents of the default desk.
+ACTORS = 5 + len(load_desk("laptop-paper").agents)
 INSTRUMENTS = "BTC/USDT,ETH/USDT,SOL/USDT,XRP/USDT,XRP/BTC"
 MARKET = ["--market", "simulated", "--seed", "5", "--instruments", INSTRUMENTS]
 TG = [sys.executable, "-m", "tg_actors.cli.main"]
@@ -117,5 +118,9 @@ def _cycles(home: Path, at_least: int) -> int | None:
         with JournalReader.read_only(journal) as reader:
             count = reader.cycles_count()
     except UserError:  # it is still being made
+        return None
+    except JournalError as error:  # and its maker holds it
+        if not error.retryable:
+            raise
         return None
     return count if count >= at_least else None

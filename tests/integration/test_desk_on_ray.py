@@ -10,6 +10,7 @@ import pytest
 import ray
 
 from tests.ray_desks import (
+    EVERY_KIND,
     assert_books_whole,
     inline_digest,
     lively_plan,
@@ -33,7 +34,8 @@ from tg_actors.journal.verify import verify
 from tg_actors.runtime.actors import Handle, look_up
 from tg_actors.runtime.clock import wall_ns
 
-CYCLES = 160
+#: Cycles after the last death.
+CYCLES_MORE = 40
 #: Deaths of random actors after everybody has died once; `make chaos` asks for many.
 MORE_DEATHS = int(os.environ.get("TG_CHAOS_DEATHS", "2"))
 
@@ -104,10 +106,10 @@ def cycles_in(journal: JournalReader, at_least: int) -> int | None:
 def test_every_actor_dies_once_and_the_journal_is_that_of_an_undisturbed_inline_run(
     tmp_path: Path, desks: list[Desk]
 ) -> None:
-    plan, config = lively_plan(tmp_path)
+    plan, config = lively_plan(tmp_path, agents=EVERY_KIND)
     desk = Desk(plan, mortal(crew_of(plan, config.supervision)))
     desks.append(desk)
-    cycles = CYCLES + 12 * MORE_DEATHS
+    cycles = CYCLES_MORE + 12 * (len(desk.names) + MORE_DEATHS)
     session = desk.session(cycles)
 
     assert set(desk.names) <= set(ray.util.list_named_actors())
@@ -122,7 +124,7 @@ def test_every_actor_dies_once_and_the_journal_is_that_of_an_undisturbed_inline_
         assert finish(session) == "enough cycles"
         died = {event.ref for event in journal.events({"ActorDied"})}
         fills = journal.fills()
-        assert {"ExecutorActor:paper", "RiskActor"} <= died
+        assert {"ExecutorActor:paper", "RiskActor", "SmartMoneyActor:smart_money"} <= died
         assert {order.intent.leg for order in journal.orders()} >= {Leg.ENTRY, Leg.STOP, Leg.TAKE, Leg.EXIT}
         assert len(fills) > 20
         assert verify(journal).ok

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from tests.correlation_words import WithDays
 from tests.desk_words import (
     BTC,
     DOWN,
@@ -139,6 +140,12 @@ CASES: dict[DenialCode, Scene] = {
         execution=lambda inner: EditedAccount(inner, lambda _: {"open_notional": {XRP: Decimal(5_000)}}),
     ),
     DenialCode.LEVERAGE_LIMIT: Scene(script=BUY, risk={"leverage_max": Decimal("0.0001")}),
+    # XRP and XRP/BTC are one cluster: what is left of it is no order any more.
+    DenialCode.CLUSTER_LIMIT: Scene(
+        script=says({0: {XRP: UP}, 2: {XRP_BTC: UP}}),
+        market=lambda inner: WithDays(inner, [[0.0], [0.95], [0.95]]),
+        risk={"cluster_exposure_frac_max": Decimal("0.05")},
+    ),
     DenialCode.ORDER_NOTIONAL_LIMIT: Scene(script=BUY, risk={"order_notional_max": Decimal("4.99")}),
     DenialCode.TRADES_PER_DAY_LIMIT: Scene(
         script=says({0: {XRP: UP, XRP_BTC: UP}}), risk={"trades_per_day_max": 1}
@@ -236,7 +243,7 @@ def test_a_restarted_risk_room_denies_everything_until_it_is_told_its_memory(tmp
 class Fall:
     """XRP is bought, falls by a tenth in cycle 3, and every instrument is wanted from then on."""
 
-    limits: Mapping[str, Decimal]
+    limits: Mapping[str, Decimal | str]
 
     def scene(self, bars: int = 40) -> Scene:
         wanted = dict.fromkeys(SYMBOLS, UP)
@@ -270,6 +277,20 @@ def test_a_drawdown_halts_until_a_person_resumes_and_rearms(tmp_path: Path) -> N
         desk.run_to(32)
         assert len(desk.journal.permits()) > permits
         assert desk.journal.trading_state() is TradingState.ACTIVE
+
+
+def test_a_drawdown_is_flattened_where_the_desk_says_so_and_stays_flat(tmp_path: Path) -> None:
+    fall = Fall({"drawdown_frac_max": Decimal("0.005"), "drawdown_action": "flatten"})
+    with fall.scene().open(tmp_path) as desk:
+        desk.run_to(3)
+        assert desk.journal.trading_state() is TradingState.REDUCE_ONLY
+        assert set(desk.denials(3)) <= {DenialCode.DRAWDOWN_LIMIT}
+        desk.run_to(31)
+        assert {order.intent.spec.symbol for order in desk.orders(Leg.EXIT)} == {XRP}
+        assert desk.reports[-1].settlement.account.positions == {}
+        # Over midnight too: this is no daily loss.
+        assert desk.journal.trading_state() is TradingState.REDUCE_ONLY
+        assert len(desk.orders(Leg.ENTRY)) == 1
 
 
 def test_a_rearm_survives_a_crash_before_the_next_decision(tmp_path: Path) -> None:

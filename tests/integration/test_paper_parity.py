@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tg_actors.agents.kinds import open_agent
 from tg_actors.desk.config import load_desk
 from tg_actors.desk.coordinator import Coordinator
 from tg_actors.desk.inline import InlineExecution, InlineRoster
@@ -21,7 +22,6 @@ from tg_actors.journal.repository import Journal
 from tg_actors.runtime.clock import wall_ns
 from tg_actors.runtime.home import RunFolder
 from tg_actors.runtime.keys import read_key
-from tg_actors.technical.agent import TechnicalAgent
 
 #: Long enough for entries, exits and a stop that goes off.
 CYCLES = 90
@@ -46,7 +46,7 @@ def wire(plan: DeskPlan, journal: Journal, opened: list[Any]) -> Coordinator:
         journal,
         1,
         market=InlineMarket(plan),
-        roster=InlineRoster([TechnicalAgent(agent.spec, agent.n) for agent in plan.agents]),
+        roster=InlineRoster([open_agent(spec, plan.market.symbols, plan.bar_ns) for spec in plan.agents]),
         risk=inline_risk(plan, journal),
         execution=InlineExecution(started.executor),
     )

@@ -152,6 +152,38 @@ def test_without_rebalancing_a_position_does_not_shrink_by_parts(tmp_path: Path)
         assert desk.orders(Leg.EXIT) == []
 
 
+@pytest.mark.parametrize("rebalancing", [True, False])
+def test_without_rebalancing_the_agent_that_rebalances_is_not_heard(
+    rebalancing: bool, tmp_path: Path
+) -> None:
+    """It opines and is journaled all the same; the other agent is heard at either stage."""
+    desk_to_be = scene(
+        spec(rebalancing=rebalancing),
+        script=says({}, otherwise={BTC: UP}),
+        others={"rebalancing": says({}, otherwise={XRP: UP})},
+        shipped=("rebalancing",),
+    )
+    with desk_to_be.open(tmp_path) as desk:
+        (report,) = desk.run(1)
+        assert [opinions.agent for opinions in report.hearing.opinions] == ["trend", "rebalancing"]
+        assert bought(desk).keys() == ({BTC, XRP} if rebalancing else {BTC})
+        assert (report.decision.weights["rebalancing"] > 0) == rebalancing
+
+
+def test_the_agent_that_rebalances_is_heard_from_micro_1000_on(tmp_path: Path) -> None:
+    """As configs/stages.yaml has it; the desk begins below its home, and a person promotes it."""
+    desk_to_be = scene(
+        spec("micro-1000"), others={"rebalancing": says({}, otherwise={XRP: UP})}, shipped=("rebalancing",)
+    )
+    with desk_to_be.open(tmp_path) as desk:
+        (below,) = desk.run(1)
+        assert stage(desk).stage == "micro-500"
+        proof = evidence("micro-500", "micro-1000")
+        assert "promoted" in obey(desk, order(StageMove.PROMOTED, "micro-500", proof))
+        (home,) = desk.run(1)
+    assert [report.decision.weights["rebalancing"] > 0 for report in (below, home)] == [False, True]
+
+
 @pytest.mark.parametrize("multi_model", [True, False])
 def test_without_multi_model_only_the_first_agent_is_heard(multi_model: bool, tmp_path: Path) -> None:
     others = {"momentum": says({}, otherwise={XRP: UP})}

@@ -7,12 +7,27 @@ import pytest
 from hypothesis import Phase, assume, find, given, settings
 from hypothesis import strategies as st
 
+from tests.correlation_words import walks
 from tests.portfolio_words import INSTRUMENTS, SYMBOLS
 from tests.risk_words import NOW_NS, Numbers, Scene, an_account
+from tg_actors.domain.blocks import F64
 from tg_actors.domain.decisions import Account, Judgement, RiskState
 from tg_actors.domain.money import ZERO, from_float
 from tg_actors.domain.orders import Intent, Leg, TradingState
 
+#: Three months of closes by how they cluster; None where nothing is known.
+CLOSES: dict[str, F64 | None] = {
+    "unknown": None,
+    "apart": walks([[0.0], [0.0], [0.0]]),
+    "two together": walks([[0.95], [0.95], [0.0]]),
+    "all one": walks([[0.95], [0.95], [0.95]]),
+}
+GROUPS = {
+    "unknown": [{*SYMBOLS}],
+    "apart": [{symbol} for symbol in SYMBOLS],
+    "two together": [{*SYMBOLS[:2]}, {SYMBOLS[2]}],
+    "all one": [{*SYMBOLS}],
+}
 FOUND = settings(phases=[Phase.generate], max_examples=500, database=None)
 QUOTE_OF = {instrument.symbol: instrument.quote for instrument in INSTRUMENTS}
 
@@ -62,6 +77,7 @@ limits: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
         "trades_per_day_max": st.integers(1, 3),
         "cash_buffer_frac": money("0", "0.5"),
         "rebalance_band_frac": money("0", "0.4"),
+        "cluster_exposure_frac_max": st.one_of(st.none(), money("0.01", "0.6")),
         "allow_short": st.booleans(),
     }
 )
@@ -119,6 +135,32 @@ def test_no_limit_is_ever_exceeded(scene: Scene) -> None:
         bought = [i for i in new if i.spec.side == "buy" and QUOTE_OF[i.spec.symbol] == quote]
         spent = sum(sizes[intent.spec.symbol] for intent in bought)
         assert not bought or spent <= cash * account.rates[quote] * (1 - limit.cash_buffer_frac)
+
+
+@given(scene=scenes, market=st.sampled_from([*CLOSES]))
+def test_no_cluster_is_ever_filled_beyond_its_limit(scene: Scene, market: str) -> None:
+    frac = scene.limits["cluster_exposure_frac_max"]
+    assume(frac is not None)
+    there, account = replace(scene, closes=CLOSES[market]), scene.account
+    new = entries(there.judge())
+    for group in GROUPS[market]:
+        added = [notional(intent, account) for intent in new if intent.spec.symbol in group]
+        held = sum(
+            abs(quantity) * account.marks[symbol] * account.rates[QUOTE_OF[symbol]]
+            for symbol, quantity in account.positions.items()
+            if symbol in group
+        )
+        ordered = sum(worst for symbol, worst in account.open_notional.items() if symbol in group)
+        # What is over its limit already is left alone, and gets no more.
+        assert not added or held + ordered + sum(added) <= account.equity * frac
+
+
+@given(scene=scenes)
+def test_a_limit_of_clusters_denies_no_exit(scene: Scene) -> None:
+    free = replace(scene, limits=scene.limits | {"cluster_exposure_frac_max": None})
+    tight = replace(scene, limits=scene.limits | {"cluster_exposure_frac_max": Decimal("0.0001")})
+    exits = [[i for i in one.judge().approved if i.leg is Leg.EXIT] for one in (free, tight)]
+    assert exits[0] == exits[1]
 
 
 @given(scene=scenes)

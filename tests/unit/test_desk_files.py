@@ -6,10 +6,13 @@ import pytest
 import yaml
 from pydantic import Field
 
+from tg_actors.cli.planning import check_desk
 from tg_actors.desk.config import DeskConfig, load_agents, load_desk
 from tg_actors.desk.files import configs_folder, find_config, load, read_yaml
+from tg_actors.desk.plan import plan_market
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
+from tg_actors.market.config import RecordedSource
 
 
 class Inner(Message):
@@ -139,6 +142,17 @@ def test_a_desk_that_contradicts_itself_is_refused(
         load_desk(str(path))
     for word in words:
         assert word in str(error.value)
+
+
+def test_the_research_desk_has_fifty_pairs_all_agents_and_no_folder() -> None:
+    config = load_desk("research")
+    assert len(config.instruments) == 50
+    assert config.agents == load_desk("laptop-paper").agents
+    assert isinstance(config.market.source, RecordedSource)
+    assert not config.market.source.data, "a path of one machine is no default"
+    assert check_desk("research") == config
+    with pytest.raises(UserError, match="--data DIR"):
+        plan_market(config)
 
 
 def test_a_desk_reads_back_as_itself() -> None:

@@ -7,6 +7,7 @@ import pytest
 from tg_actors.desk.config import DeskConfig, load_desk
 from tg_actors.desk.plan import DeskPlan, Flags, flagged, make_plan, plan_market, run_name
 from tg_actors.domain.errors import UserError
+from tg_actors.market.config import RecordedSource
 
 PAPER = load_desk("configs/desks/laptop-paper.yaml")
 
@@ -50,6 +51,24 @@ def test_flags_change_what_they_name_and_nothing_else() -> None:
     assert changed.pace.speed == 60
     same = {"instruments", "market", "pace"}
     assert changed.model_dump(exclude=same) == PAPER.model_dump(exclude=same)
+
+
+def test_flags_leave_the_references_of_a_recorded_market() -> None:
+    source = RecordedSource(data="bars", venue="KRAKEN", references=("macro/vix",))
+    market = PAPER.market.model_copy(update={"source": source})
+    changed = flagged(PAPER.model_copy(update={"market": market}), Flags(to_utc="2024-01-01"))
+    assert changed.market.source == source.model_copy(update={"to_utc": "2024-01-01"})
+
+
+def test_another_folder_is_watched_for_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / "ohlcv").mkdir()
+    (tmp_path / "macro").mkdir()
+    (tmp_path / "macro" / "vix_1d.parquet").touch()
+    source = RecordedSource(data="bars", references=("macro/vix", "USEQUITY-ADJ/SPY-USD"))
+    market = PAPER.market.model_copy(update={"source": source})
+    changed = flagged(PAPER.model_copy(update={"market": market}), Flags(data=tmp_path)).market.source
+    assert isinstance(changed, RecordedSource)
+    assert changed.references == ("macro/vix",)
 
 
 def test_a_data_folder_alone_means_a_recorded_market() -> None:
@@ -104,8 +123,7 @@ def test_a_plan_holds_what_every_room_needs() -> None:
     assert plan.risk.limits == PAPER.risk
     assert plan.account.executor.limits == PAPER.permits
     assert plan.account.executor.opening_cash == {"USDT": Decimal(10_000), "BTC": Decimal("0.1")}
-    assert tuple(agent.spec.name for agent in plan.agents) == PAPER.agents == plan.meta.agents
-    assert {agent.n for agent in plan.agents} == {len(symbols)}
+    assert tuple(agent.name for agent in plan.agents) == PAPER.agents == plan.meta.agents
     assert (plan.speed, plan.opinion_deadline_s) == (3600, 0.5)
     assert DeskPlan.model_validate(plan.model_dump()) == plan
 

@@ -5,6 +5,7 @@ import pytest
 
 from tests.stage_words import PLAN
 from tg_actors.portfolio.performance import max_drawdown, sharpe_daily_365
+from tg_actors.portfolio.resampling import stationary
 from tg_actors.risk.gates import Spread
 from tg_actors.risk.gates_chance import (
     Sample,
@@ -13,7 +14,6 @@ from tg_actors.risk.gates_chance import (
     profit_factor,
     sharpe,
     spreads,
-    stationary,
     win_rate,
     without_skill,
 )

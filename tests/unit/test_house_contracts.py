@@ -22,6 +22,7 @@ PLANTED = {
     "sql": ("tg_actors/market/planted_sql.py", "import sqlite3"),
     "duckdb": ("tg_actors/portfolio/planted.py", "import duckdb"),
     "talib": ("tg_actors/technical/planted.py", "import talib"),
+    "optuna": ("tg_actors/backtest/planted.py", "import optuna"),
     "learning": ("tg_actors/meta/planted_torch.py", "from torch import nn"),
     "vendors": ("tg_actors/execution/planted.py", "import ccxt.pro"),
     "metrics": ("tg_actors/desk/planted.py", "import prometheus_client"),

@@ -57,7 +57,8 @@ def test_weights_are_equal_over_the_agents_heard() -> None:
 
 def test_targets_are_of_this_cycle_and_name_the_regime() -> None:
     found = combine({"a": (1, 1)})
-    assert (found.cycle, found.agents, found.regime) == (3, AGENTS, "range")
+    assert (found.cycle, found.agents, found.regime) == (3, AGENTS, "unknown")
+    assert found.regime_view is None, "a snapshot without a window"
 
 
 @pytest.mark.parametrize(("quorum", "heard"), [(1, True), (2, True), (3, False)])

@@ -3,9 +3,10 @@ from math import inf, nan
 import pytest
 
 from tests.meta_words import a_snapshot
-from tg_actors.meta.regimes import Regime, RegimeConfig, label
+from tg_actors.meta.regime_shapes import Regime
+from tg_actors.meta.thresholds import ThresholdConfig, label
 
-CONFIG = RegimeConfig(trend_atr_min=1.5, dispersion_min=1.5)
+CONFIG = ThresholdConfig(trend_atr_min=1.5, dispersion_min=1.5)
 WIDE = {"bb_upper": 103.0, "bb_lower": 97.0}
 UP, DOWN = {"ema_9": 101.5}, {"ema_9": 98.5}
 

@@ -74,6 +74,23 @@ def test_calmar_is_a_yearly_return_over_the_drawdown() -> None:
     assert measure(curve, []).calmar_365 == pytest.approx(0.10 / 0.20)
 
 
+EXCURSIONS = {"mae_median_frac", "mae_worst_frac", "mfe_median_frac", "mfe_best_frac"}
+YEARLY = {"yearly_return_365_frac", "calmar_365"}
+MOMENTS = {"sharpe_daily_365", "skew_daily", "excess_kurtosis_daily"}
+OF_PROFITS = {
+    "profit_factor_closed_trades",
+    "payoff_ratio_closed_trades",
+    "expectancy_closed_trades",
+    "sqn_closed_trades",
+}
+OF_RETURNS = MOMENTS | {
+    "volatility_daily_365_frac",
+    "sortino_daily_365",
+    "cvar_95_daily_frac",
+    "tail_ratio_daily",
+}
+
+
 @pytest.mark.parametrize(
     ("curve", "trades", "undefined"),
     [
@@ -81,27 +98,24 @@ def test_calmar_is_a_yearly_return_over_the_drawdown() -> None:
         (
             a_curve(100, 100, 100),
             [],
-            {
-                "sharpe_daily_365",
-                "sortino_daily_365",
-                "calmar_365",
-                "win_rate_closed_trades",
-                "profit_factor_closed_trades",
-                "expectancy_closed_trades",
-            },
+            YEARLY
+            | MOMENTS
+            | OF_PROFITS
+            | EXCURSIONS
+            | {"sortino_daily_365", "tail_ratio_daily", "win_rate_closed_trades"},
         ),
-        (a_curve(100, 90, 110), [a_trade("5")], {"calmar_365", "profit_factor_closed_trades"}),
         (
             a_curve(100, 90, 110),
-            [a_trade("5"), a_trade("-5", None)],
-            {"calmar_365", "profit_factor_closed_trades", "expectancy_closed_trades"},
+            [a_trade("5")],
+            YEARLY | EXCURSIONS | OF_PROFITS - {"expectancy_closed_trades"},
         ),
-        (a_curve(100, 90, 110), [a_trade("5"), a_trade("-5")], {"calmar_365"}),
+        (a_curve(100, 90, 110), [a_trade("5"), a_trade("-5", None)], YEARLY | EXCURSIONS | OF_PROFITS),
+        (a_curve(100, 90, 110), [a_trade("5"), a_trade("-5")], YEARLY | EXCURSIONS),
         # An account below zero has no returns.
         (
             a_curve(100, -10, 110),
             [a_trade("5"), a_trade("-5")],
-            {"calmar_365", "sharpe_daily_365", "sortino_daily_365"},
+            YEARLY | EXCURSIONS | OF_RETURNS | {"ulcer_index_frac"},
         ),
     ],
 )

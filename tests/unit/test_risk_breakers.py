@@ -29,6 +29,15 @@ def test_drawdown_halts_once_at_its_limit_and_stays() -> None:
     assert (halt.code, halt.state, halt.at_ns) == (DenialCode.DRAWDOWN_LIMIT, TradingState.HALTED, 3 * DAY_NS)
 
 
+def test_drawdown_only_reduces_where_positions_are_to_be_flattened() -> None:
+    limits = LIMITS.model_copy(update={"drawdown_action": "flatten"})
+    state, _ = on_mark(RiskState(), limits, Decimal(100), 0)
+    state, halt = on_mark(state, limits, Decimal(80), DAY_NS)
+    assert halt is not None
+    assert (halt.code, halt.state) == (DenialCode.DRAWDOWN_LIMIT, TradingState.REDUCE_ONLY)
+    assert state.drawdown_tripped
+
+
 def test_daily_loss_reduces_once_and_is_over_with_the_next_day() -> None:
     # A fall below the day's opening counts, a fall from the day's high does not.
     state, halts = walk("100", "104", "95.01", "95", "94", step_ns=1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.risk_words import BAR_NS, BTC, DAY_NS, NOW_NS, XRP_BTC, Scene, an_account, holding
+from tests.risk_words import BAR_NS, BTC, DAY_NS, NOW_NS, XRP, XRP_BTC, Scene, an_account, holding
 from tests.stage_words import spec
 from tg_actors.domain.decisions import Account, DenialCode, RiskState
 from tg_actors.domain.orders import Leg, TradingState
@@ -66,6 +66,11 @@ BOUNDARIES: dict[DenialCode, tuple[Scene, Scene]] = {
             state=RiskState(day=DAY - 1, day_equity_open=Decimal(125_000), daily_loss_tripped=True),
             limits={"daily_loss_frac_max": Decimal("0.2")},
         ),
+    ),
+    # Nobody knows what correlates: everything does.
+    DenialCode.CLUSTER_LIMIT: (
+        Scene(account=holding("100", XRP), limits={"cluster_exposure_frac_max": Decimal("0.1")}),
+        Scene(account=holding("99", XRP), limits={"cluster_exposure_frac_max": Decimal("0.1")}),
     ),
     DenialCode.SHORT_NOT_ALLOWED: (
         Scene(exposure=(-1.0, nan, nan)),

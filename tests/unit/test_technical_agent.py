@@ -11,9 +11,13 @@ from pydantic import ValidationError
 from tg_actors.domain.blocks import Abstention, MarketSnapshot, Opinions
 from tg_actors.technical.actor import TechnicalActor
 from tg_actors.technical.agent import TechnicalAgent
-from tg_actors.technical.spec import TechnicalAgentSpec, TechnicalSpec
+from tg_actors.technical.spec import TechnicalSpec
 
-AGENT_FILES = sorted((Path(__file__).parents[2] / "configs" / "agents").glob("*.yaml"))
+AGENT_FILES = [
+    path
+    for path in sorted((Path(__file__).parents[2] / "configs" / "agents").glob("*.yaml"))
+    if yaml.safe_load(path.read_text()).get("kind", "technical") == "technical"
+]
 BAR_NS = 3_600 * 10**9
 NAMES = ("macd", "rsi_14", "obv_slope", "atr_14")
 SPEC = TechnicalSpec.model_validate_json(
@@ -169,8 +173,10 @@ def test_a_bad_spec_is_refused_with_its_reason(change: dict[str, object], messag
 
 
 def test_the_shell_only_carries_messages() -> None:
-    spec = pickle.loads(pickle.dumps(TechnicalAgentSpec(spec=SPEC, n=1)))  # noqa: S301 - our own bytes
-    actor: Any = TechnicalActor(spec)  # called in this process, where Ray's decorator is no more than a mark
+    spec = pickle.loads(pickle.dumps(SPEC))  # noqa: S301 - our own bytes
+    actor: Any = TechnicalActor(
+        spec, ("BTC/USDT",), 1
+    )  # called in this process, where Ray's decorator is no more than a mark
     assert repr(actor) == "TechnicalActor:test"
     assert actor.opine(market(0, 5.0)).abstained == (Abstention.RECALLING,)
     actor.recall(None)

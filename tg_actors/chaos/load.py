@@ -55,7 +55,7 @@ def lively_plan(
     """What a start of this desk needs, with its journal in ``folder``."""
     spec, feed = plan_market(config)
     plan = make_plan(config, spec, feed, folder, str(folder / "journal.sqlite"), durable=True)
-    agents = tuple(a.model_copy(update={"spec": a.spec.model_copy(update=_EAGER)}) for a in plan.agents)
+    agents = tuple(agent.model_copy(update=_EAGER) for agent in plan.agents)
     executor = plan.account.executor.model_copy(update={"restarts": _RESTARTS})
     account = plan.account.model_copy(update={"executor": executor, "connection": connection})
     return plan.model_copy(update={"agents": agents, "account": account, "node_resource": node_resource})

@@ -5,21 +5,36 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tg_actors.cli.backtest_agents import agents
+from tg_actors.cli.backtest_detectors import lookahead, recursive
 from tg_actors.cli.backtest_engines import run_event, run_kernel
+from tg_actors.cli.backtest_noise import noise
+from tg_actors.cli.backtest_regimes import score_regimes
+from tg_actors.cli.backtest_robustness import robustness
+from tg_actors.cli.baselines import baselines
 from tg_actors.cli.config import DEFAULT_DESK
 from tg_actors.cli.interrupts import Interrupts
 from tg_actors.cli.options import Cycles, Data, Desk, From, Instruments, Market, Name, Seed, Timeframe, To
 from tg_actors.cli.reading import reading
 from tg_actors.cli.report import Definitions
 from tg_actors.cli.screen import AsJson, err, print_json, show
+from tg_actors.cli.stress import stress
 
 if TYPE_CHECKING:
     from tg_actors.cli.planning import PlannedRun
     from tg_actors.desk.coordinator import Coordinator
 
 app = typer.Typer(help="The desk in one process, as fast as it goes.", no_args_is_help=True)
+app.command("stress")(stress)
 app.command("kernel")(run_kernel)
 app.command("event")(run_event)
+app.command("baselines")(baselines)
+app.command("agents")(agents)
+app.command("regimes")(score_regimes)
+app.command("lookahead")(lookahead)
+app.command("recursive")(recursive)
+app.command("noise")(noise)
+app.command("robustness")(robustness)
 
 #: An endless market must be told when to stop.
 _CYCLES_DEFAULT = 5_000

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from tg_actors.cli.reading import reading
-from tg_actors.cli.screen import AsJson, Run, out, print_json, show, two_digits, utc
+from tg_actors.cli.screen import AsJson, Run, out, print_json, regime_text, show, two_digits, utc
 
 app = typer.Typer(help="What the desk decided and why.", no_args_is_help=True)
 
@@ -61,7 +61,8 @@ def _head(decision: dict[str, Any]) -> None:
         f"[bold]cycle {decision['cycle']}[/bold] ({decision['cycle_id']}) at {utc(decision['at_ns'])} UTC"
     )
     out.print(f"  snapshot {decision['snapshot_hash']}", highlight=False)
-    out.print(f"  regime {decision['regime']}, equity {float(decision['equity']):.2f}")
+    regime = regime_text(decision["regime"], decision["regime_view"])
+    out.print(f"  regime {regime}, equity {float(decision['equity']):.2f}", highlight=False)
     out.print("  weights " + ", ".join(f"{agent} {w:.2f}" for agent, w in decision["weights"].items()))
     for agent, why in decision["absent"].items():
         out.print(f"  [yellow]{agent} is absent[/yellow]: {why}")

@@ -1,9 +1,14 @@
 """Entry of the ``tg`` command."""
 
+import os
 import sys
 from typing import Annotated
 
 import typer
+
+# Before NumPy is loaded: matrices of a desk are small, and two threads that wait for each other on a busy
+# machine are fifty times slower than one. One thread also adds in one order, wherever it runs.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from tg_actors.cli import (
     agents,
@@ -13,17 +18,20 @@ from tg_actors.cli import (
     chaos,
     config,
     control,
+    correlation,
     db,
     decisions,
     doctor,
     drill,
     exchange,
     gates,
+    order_books,
     replay,
     report,
     run,
     simulate,
     status,
+    tune,
 )
 
 _EPILOG = (
@@ -53,8 +61,10 @@ def _root(
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.add_typer(agents.app, name="agents")
+app.command("correlation")(correlation.correlation)
 app.add_typer(report.app, name="report")
 app.command("positions")(books.positions)
+app.add_typer(order_books.app, name="books")
 app.command("orders")(books.orders)
 app.command("trades")(books.trades)
 app.add_typer(decisions.app, name="decisions")
@@ -67,6 +77,7 @@ app.command("reject")(approvals.reject)
 app.add_typer(gates.app, name="gates")
 app.add_typer(backtest.app, name="backtest")
 app.command("replay")(replay.replay)
+app.command("tune")(tune.tune)
 app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)

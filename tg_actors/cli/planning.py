@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tg_actors.cli.screen import err
 from tg_actors.desk.config import DeskConfig, load_desk, load_venue
 from tg_actors.desk.live import check_mode
 from tg_actors.desk.plan import DeskPlan, Flags, flagged, make_plan, plan_market, run_name
@@ -15,7 +16,7 @@ from tg_actors.execution.venues.connection import InlineConnection
 from tg_actors.execution.wire import ExecutorSpec
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.repository import Journal
-from tg_actors.market.config import MarketConfig, VenueSource, begin
+from tg_actors.market.config import MarketConfig, RecordedSource, VenueSource, begin
 from tg_actors.runtime.clock import wall_ns
 from tg_actors.runtime.home import BACKTEST, RunFolder, run_folder, runs_folder
 from tg_actors.runtime.keys import read_key
@@ -46,7 +47,9 @@ def plan_run(
     Raises:
         UserError: whatever a user can get wrong.
     """
-    config = flagged(load_desk(desk), flags)
+    written = load_desk(desk)
+    config = flagged(written, flags)
+    _tell_unwatched(written, config)
     if backtest:
         _check_past(config)
     else:
@@ -66,6 +69,17 @@ def plan_run(
     plan = make_plan(config, spec, feed, planned.path, str(planned.journal), durable=not backtest)
     # Only now: a start that fails leaves no folder behind and takes no other run's place as the latest.
     return PlannedRun(config, plan, run_folder(planned.name))
+
+
+def _tell_unwatched(written: DeskConfig, config: DeskConfig) -> None:
+    """Say which references of a desk file the chosen data folder does not have."""
+    asked, got = (
+        source.references if isinstance(source := one.market.source, RecordedSource) else ()
+        for one in (written, config)
+    )
+    lost = [name for name in asked if name not in got]
+    if lost and isinstance(config.market.source, RecordedSource):
+        err.print(f"the data folder has no {', '.join(lost)}: not watched", markup=False, highlight=False)
 
 
 def check_key(config: DeskConfig) -> None:
@@ -108,8 +122,9 @@ def check_desk(desk: str) -> DeskConfig:
         UserError: whatever would keep it from starting.
     """
     config = load_desk(desk)
-    if isinstance(config.market.source, VenueSource):
-        return config  # its market is asked when it starts: a check needs no network
+    source = config.market.source
+    if isinstance(source, VenueSource) or (isinstance(source, RecordedSource) and not source.data):
+        return config  # its market is asked, or named, when it starts: a check needs neither network nor data
     spec, feed = plan_market(config)
     make_plan(config, spec, feed, Path(), "", durable=False)
     return config

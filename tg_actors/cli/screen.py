@@ -91,6 +91,13 @@ def amount(text: str | None) -> str | None:
     return f"{whole}.{fraction[: zeros + kept]}".rstrip("0").rstrip(".")
 
 
+def regime_text(regime: str, view: Mapping[str, Any] | None) -> str:
+    """A regime as a person reads it: ``trend_up 0.81 since 2024-03-01 12:00:00``, or its name alone."""
+    if view is None:
+        return regime
+    return f"{regime} {view['probability']:.2f} since {utc(view['since_ns'])}"
+
+
 def utc(at_ns: int) -> str:
     """UTC time of an instant as a person reads it."""
     from datetime import UTC, datetime

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from tg_actors.cli.reading import reading, running_desks
-from tg_actors.cli.screen import AsJson, Run, out, print_json, utc
+from tg_actors.cli.screen import AsJson, Run, out, print_json, regime_text, utc
 
 if TYPE_CHECKING:
+    from tg_actors.domain.decisions import Decision
     from tg_actors.journal.readers import JournalReader
     from tg_actors.runtime.home import RunFolder
 
@@ -23,6 +24,7 @@ _LINES = (
     "cycles",
     "at",
     "equity",
+    "regime",
     "orders_open",
     "approvals_waiting",
     "pending_requests",
@@ -77,6 +79,7 @@ def _shown(folder: "RunFolder", journal: "JournalReader") -> dict[str, Any]:
         "cycles": journal.cycles_count(),
         "at": None if last is None else utc(last.at_ns),
         "equity": None if last is None else money_text(round(last.equity, 2)),
+        "regime": None if last is None else _regime(last),
         "orders_open": len(journal.orders(live_only=True)),
         "approvals_waiting": len(journal.approvals(open_only=True)),
         "pending_requests": len(journal.pending_requests()),
@@ -84,3 +87,8 @@ def _shown(folder: "RunFolder", journal: "JournalReader") -> dict[str, Any]:
         "dashboard_url": live.get("dashboard_url") if desk_pid else None,
         "also_running": [name for name in running_desks() if name != folder.name],
     }
+
+
+def _regime(last: "Decision") -> str:
+    view = last.regime_view
+    return regime_text(last.regime, None if view is None else view.model_dump())

@@ -52,7 +52,7 @@ class CoordinatorActor:
         ensemble = RemoteEnsemble(crew.meta, handles[crew.meta], lost, patience_s)
         risk = RemoteRisk(crew.risk, handles[crew.risk], lost, patience_s)
         executor = RemoteExecution(crew.executor, handles[crew.executor], lost, patience_s, market)
-        staging = Staging(plan.risk.stages, plan.meta.agents[0])
+        staging = Staging(plan.risk.stages, plan.agents)
         self._coordinator = Coordinator(
             plan.desk, journal, epoch, market, roster, ensemble, risk, executor, staging=staging
         )

@@ -2,11 +2,12 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import Field
 
-from tg_actors.desk.files import find_config, find_named, load
+from tg_actors.agents.kinds import DEFAULT_KIND, KINDS, AgentSpec
+from tg_actors.desk.files import find_config, find_named, load, read_yaml, suggest
 from tg_actors.desk.supervision import ChildPolicy
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
@@ -19,7 +20,6 @@ from tg_actors.market.filters import InstrumentFilters
 from tg_actors.meta.ensemble import MetaConfig
 from tg_actors.risk.limits import RiskLimits
 from tg_actors.risk.stages_plan import StagePlan, StageSpec
-from tg_actors.technical.spec import TechnicalSpec
 
 #: A multiple of real time, or as fast as the desk decides.
 Speed = Annotated[float, Field(gt=0)] | Literal["max"]
@@ -112,22 +112,32 @@ def load_venue(config: DeskConfig) -> VenueConfig:
     return load(VenueConfig, find_named("venues", config.venue))
 
 
-def load_agents(config: DeskConfig) -> tuple[TechnicalSpec, ...]:
+def load_agents(config: DeskConfig) -> tuple[AgentSpec, ...]:
     """Read the agent files of a desk, in its order.
 
     Raises:
-        UserError: a file is missing or wrong, or its agent has another name than the file.
+        UserError: as for :func:`load_agent`.
     """
-    specs = []
-    for name in config.agents:
-        path = find_named("agents", name)
-        spec = load(TechnicalSpec, path)
-        if spec.name != name:
-            raise UserError(
-                f"{path}: its agent is called {spec.name!r}, but the file {name!r}: give both one name"
-            )
-        specs.append(spec)
-    return tuple(specs)
+    return tuple(load_agent(name) for name in config.agents)
+
+
+def load_agent(name: str) -> AgentSpec:
+    """Read one file of ``configs/agents`` as what its ``kind`` says it is.
+
+    Raises:
+        UserError: the file is missing or wrong, of no known kind, or its agent has another name.
+    """
+    path = find_named("agents", name)
+    content = read_yaml(path)
+    kind = str(content.get("kind", DEFAULT_KIND)) if isinstance(content, dict) else DEFAULT_KIND
+    if kind not in KINDS:
+        raise UserError(f"{path}: there is no kind of agent {kind!r}{suggest(kind, list(KINDS))}")
+    spec = cast("AgentSpec", load(KINDS[kind].spec, path, content))
+    if spec.name != name:
+        raise UserError(
+            f"{path}: its agent is called {spec.name!r}, but the file {name!r}: give both one name"
+        )
+    return spec
 
 
 def load_plan() -> StagePlan:

@@ -236,4 +236,5 @@ def _new_day(tx: Transaction, decision: Decision) -> bool:
         tx.control.actor == BREAKER
         and tx.control.state is TradingState.REDUCE_ONLY
         and not decision.judgement.state.daily_loss_tripped
+        and not decision.judgement.state.drawdown_tripped
     )

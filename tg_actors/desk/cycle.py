@@ -17,6 +17,7 @@ from tg_actors.domain.errors import Fenced
 from tg_actors.domain.ids import cycle_id
 from tg_actors.execution.sender import ExecutionReport
 from tg_actors.meta.ensemble import CombineRequest
+from tg_actors.portfolio.days import closes_of
 from tg_actors.risk.judge import JudgeRequest
 
 #: The opinions that the ensemble may hear; the others are journaled all the same.
@@ -100,6 +101,7 @@ class DecisionCycle:
             bars=int(snapshot.is_fresh.sum()),
             block_hash=block_hash(block),
             regime=targets.regime,
+            regime_view=targets.regime_view,
             weights=dict(zip(targets.agents, targets.weights, strict=True)),
             absent={agent: why.value for agent, why in hearing.absent.items()},
             equity=settlement.account.equity,
@@ -118,4 +120,6 @@ def _quotes(snapshot: MarketSnapshot) -> Quotes:
         ask=snapshot.ask,
         atr=snapshot.feature("atr_14"),
         fresh=snapshot.is_fresh.astype(np.float64),
+        # For risk, which finds clusters in them where they are limited (RiskLimits.needs).
+        closes=None if snapshot.days is None else closes_of(snapshot.days, snapshot.symbols),
     )

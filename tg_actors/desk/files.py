@@ -75,7 +75,7 @@ def find_config(path: str) -> Path:
             return candidate
     folder = relative.parts[0] if relative.parts[0] in _NAMED_FOLDERS else "desks"
     names = [f"{folder}/{file.name}" for file in sorted((shipped / folder).glob("*.yaml"))]
-    raise UserError(f"no configuration file {path!r}{_suggest(str(relative), names)}")
+    raise UserError(f"no configuration file {path!r}{suggest(str(relative), names)}")
 
 
 def find_named(folder: str, name: str) -> Path:
@@ -88,7 +88,7 @@ def find_named(folder: str, name: str) -> Path:
         if candidate.is_file():
             return candidate
     names = [file.stem for file in sorted((configs_folder() / folder).glob("*.yaml"))]
-    raise UserError(f"there is no {name!r} in configs/{folder}{_suggest(name, names)}")
+    raise UserError(f"there is no {name!r} in configs/{folder}{suggest(name, names)}")
 
 
 def read_yaml(path: Path) -> Any:
@@ -136,7 +136,7 @@ def _mistake(model: type[BaseModel], place: str, details: ErrorDetails) -> str:
     match details["type"]:
         case "extra_forbidden":
             *inside, key = details["loc"]
-            return f"unknown key {place!r}{_suggest(str(key), _known_keys(model, inside))}"
+            return f"unknown key {place!r}{suggest(str(key), _known_keys(model, inside))}"
         case "missing":
             return f"the key {place!r} is missing"
         case "union_tag_invalid":
@@ -186,6 +186,7 @@ def _quoted(value: object) -> str:
     return text if len(text) <= _QUOTED_CHARS else f"{text[:_QUOTED_CHARS]} …"
 
 
-def _suggest(word: str, known: list[str]) -> str:
+def suggest(word: str, known: list[str]) -> str:
+    """End a sentence about an unknown word: the one that was meant, or all there are."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f": did you mean {close[0]!r}?" if close else f": known are {', '.join(known)}"

@@ -92,6 +92,7 @@ def explain(journal: JournalReader, cycle: str) -> dict[str, Any]:
         "at_ns": decision.at_ns,
         "snapshot_hash": decision.snapshot_hash,
         "regime": decision.regime,
+        "regime_view": None if decision.regime_view is None else decision.regime_view.model_dump(mode="json"),
         "equity": money_text(round(decision.equity, 8)),
         "weights": decision.weights,
         "absent": decision.absent,

@@ -1,30 +1,13 @@
 """The desk in one process: cores behind the ports, for backtests and tests. No Ray."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
+from tg_actors.agents.opining import OpiningCore
 from tg_actors.desk.ports import Hearing
 from tg_actors.domain.blocks import F64, Abstention, MarketSnapshot, Opinions
 from tg_actors.domain.decisions import Decision, Settlement
 from tg_actors.execution.executor import Executor
 from tg_actors.execution.sender import ExecutionReport
-
-
-class OpiningCore(Protocol):
-    """The pure core of an agent."""
-
-    @property
-    def name(self) -> str:
-        """The agent's name."""
-        ...
-
-    def opine(self, snapshot: MarketSnapshot) -> Opinions:
-        """Return the agent's view of all instruments."""
-        ...
-
-    def recall(self, memory: F64 | None) -> None:
-        """Take back what it had remembered, None for a blank start."""
-        ...
 
 
 class InlineRoster:

@@ -4,6 +4,7 @@ import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tg_actors.agents.actor import ACTORS
 from tg_actors.desk.actor import CoordinatorActor
 from tg_actors.desk.config import SupervisionConfig
 from tg_actors.desk.crew import Crew, Station, man
@@ -18,7 +19,6 @@ from tg_actors.meta.actor import MetaActor
 from tg_actors.risk.actor import RiskActor
 from tg_actors.runtime.actors import Handle, spawn
 from tg_actors.runtime.keys import read_key
-from tg_actors.technical.actor import TechnicalActor
 
 #: trade, stop, report and room for one more reader.
 _COORDINATOR_CALLS = 4
@@ -44,7 +44,12 @@ def crew_of(plan: DeskPlan, supervision: SupervisionConfig) -> Crew:
         Station(f"ExecutorActor:{account}", ExecutorActor, (executor,), supervision.core, _EXECUTOR_CALLS),
     )
     agents = tuple(
-        Station(f"TechnicalActor:{spec.spec.name}", TechnicalActor, (spec,), supervision.agents)
+        Station(
+            f"{ACTORS[spec.kind].__name__}:{spec.name}",
+            ACTORS[spec.kind],
+            (spec, plan.market.symbols, plan.bar_ns),
+            supervision.agents,
+        )
         for spec in plan.agents
     )
     onlookers = _shadow(plan, supervision)
@@ -54,7 +59,7 @@ def crew_of(plan: DeskPlan, supervision: SupervisionConfig) -> Crew:
         meta=core[1].name,
         risk=core[2].name,
         executor=core[3].name,
-        agents={spec.spec.name: station.name for spec, station in zip(plan.agents, agents, strict=True)},
+        agents={spec.name: station.name for spec, station in zip(plan.agents, agents, strict=True)},
         onlookers=tuple(station.name for station in onlookers),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from tg_actors.agents.kinds import AgentSpec, needs_of
 from tg_actors.desk.config import DeskConfig, Speed, load_agents, load_stages, load_venue
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
@@ -24,15 +25,13 @@ from tg_actors.market.config import (
     open_feed,
 )
 from tg_actors.market.feed import Feed
+from tg_actors.market.feeds.references import recorded_of
 from tg_actors.market.filters import instrument
 from tg_actors.market.timeframes import Timeframe
 from tg_actors.meta.ensemble import MetaSpec
 from tg_actors.portfolio.books import check_convertible
 from tg_actors.risk.limits import RiskSpec
-from tg_actors.technical.spec import TechnicalAgentSpec
-
-#: What the names of backtests start with, and no desk's does.
-BACKTEST = "backtest-"
+from tg_actors.runtime.home import BACKTEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ class DeskPlan(Message):
     metrics_port: int | None
     dashboard_url: str | None
     market: MarketSpec
-    agents: tuple[TechnicalAgentSpec, ...]
+    agents: tuple[AgentSpec, ...]
     meta: MetaSpec
     risk: RiskSpec
     account: AccountSpec
@@ -105,7 +104,9 @@ def plan_market(config: DeskConfig) -> tuple[MarketSpec, Feed]:
     A recorded market without a window gets the one it has found, so that a later start with more
     files goes on with the same.
     """
-    spec = market_spec(config.market, config.instruments, load_venue(config).instruments)
+    filters = load_venue(config).instruments
+    needs = needs_of(load_agents(config), config.meta.regime.needs(), config.risk.needs())
+    spec = market_spec(config.market, config.instruments, filters, needs)
     return spec, open_feed(spec)
 
 
@@ -169,7 +170,7 @@ def make_plan(
         metrics_port=config.metrics_port,
         dashboard_url=None,
         market=spec,
-        agents=tuple(TechnicalAgentSpec(spec=agent, n=len(instruments)) for agent in load_agents(config)),
+        agents=load_agents(config),
         meta=MetaSpec(agents=config.agents, config=config.meta),
         risk=RiskSpec(
             limits=config.risk,
@@ -245,16 +246,17 @@ def _simulated(market: MarketConfig, flags: Flags) -> SimulatedSource:
 def _recorded(market: MarketConfig, flags: Flags) -> RecordedSource:
     if flags.seed is not None:
         raise UserError("--seed belongs to a simulated market: leave it out")
-    base = market.source if isinstance(market.source, RecordedSource) else None
-    data = str(flags.data) if flags.data else (base.data if base else None)
-    if data is None:
+    base = market.source if isinstance(market.source, RecordedSource) else RecordedSource()
+    data = str(flags.data) if flags.data else base.data
+    if not data:
         raise UserError("a recorded market needs its folder: add --data DIR")
-    return RecordedSource(
-        data=data,
-        venue=base.venue if base else RecordedSource.model_fields["venue"].default,
-        from_utc=flags.from_utc or (base.from_utc if base else None),
-        to_utc=flags.to_utc or (base.to_utc if base else None),
-    )
+    from_utc, to_utc = flags.from_utc or base.from_utc, flags.to_utc or base.to_utc
+    window = {"from_utc": from_utc, "to_utc": to_utc}
+    if flags.data is None:
+        return base.model_copy(update={"data": data, **window})
+    # Another folder has what it has; a desk that names its own folder means every word.
+    references = recorded_of(base.references, data) if base.references else ()
+    return base.model_copy(update={"data": data, "references": references, **window})
 
 
 def chosen_symbols(text: str) -> tuple[str, ...]:

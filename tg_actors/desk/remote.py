@@ -173,7 +173,10 @@ class RemoteEnsemble(RemoteActor):
 
     def combine(self, request: CombineRequest) -> Targets:
         """Turn opinions into target exposures."""
-        targets: Targets = self.ask(lambda: self.handle.combine.remote(request))
+        # It reads the window and no other part that is large: the rest need not travel twice.
+        light = replace(request.snapshot, days=None, references=None, facts=None, depth=None)
+        small = replace(request, snapshot=light)
+        targets: Targets = self.ask(lambda: self.handle.combine.remote(small))
         return targets
 
 

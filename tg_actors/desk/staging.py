@@ -1,9 +1,11 @@
 """The desk's side of the stages: whom the ensemble hears, and what becomes of a person's order. Pure."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from pydantic import ValidationError
 
+from tg_actors.agents.kinds import AgentSpec, rebalancers
 from tg_actors.domain.blocks import Opinions
 from tg_actors.domain.decisions import RiskState
 from tg_actors.domain.ids import sha256_text
@@ -32,19 +34,27 @@ def recalled(state: RiskState, event: Event) -> RiskState:
 class Staging:
     """What the coordinator must know of the stages. Without a spec everybody is heard.
 
-    ``first_agent`` is the one that is heard at a stage without ``multi_model``.
+    ``agents`` in the order of the desk: a stage without ``multi_model`` hears the first of them only, one
+    without ``rebalancing`` none that rebalances.
     """
 
-    def __init__(self, spec: StageSpec | None, first_agent: str) -> None:
+    def __init__(self, spec: StageSpec | None, agents: Sequence[AgentSpec]) -> None:
         self._machine = None if spec is None else StageMachine(spec)
-        self._first_agent = first_agent
+        self._first_agent = next((agent.name for agent in agents), None)
+        self._rebalancers = frozenset(rebalancers(agents))
         self.state: StageState | None = None
 
     def heard(self, opinions: tuple[Opinions, ...]) -> tuple[Opinions, ...]:
         """Return the opinions that the ensemble may hear; the others are journaled all the same."""
-        if self._machine is None or self._machine.limits(self.state).multi_model:
+        if self._machine is None:
             return opinions
-        return tuple(one for one in opinions if one.agent == self._first_agent)
+        limits = self._machine.limits(self.state)
+        deaf_to = frozenset[str]() if limits.rebalancing else self._rebalancers
+        return tuple(
+            one
+            for one in opinions
+            if one.agent not in deaf_to and (limits.multi_model or one.agent == self._first_agent)
+        )
 
     def obey(self, argument: str, equity: Decimal, at_ns: int) -> StageChange | str:
         """Carry out a person's order; returns what moved, or one sentence why nothing did."""

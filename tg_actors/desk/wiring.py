@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 
+from tg_actors.agents.kinds import open_agent
 from tg_actors.desk.coordinator import ROLE, Coordinator, remember
 from tg_actors.desk.inline import InlineExecution, InlineRoster
 from tg_actors.desk.plan import DeskPlan
@@ -14,7 +15,6 @@ from tg_actors.journal.repository import Journal
 from tg_actors.market.config import open_market
 from tg_actors.meta.ensemble import EqualWeightEnsemble
 from tg_actors.risk.judge import RiskCore
-from tg_actors.technical.agent import TechnicalAgent
 
 
 class InlineMarket:
@@ -28,7 +28,7 @@ class InlineMarket:
 def wire_inline(plan: DeskPlan, journal: Journal, clock_ns: Callable[[], int]) -> Coordinator:
     """Return a started coordinator with every core behind its ports; it resumes what the journal holds."""
     started = start_executor(plan.account, journal, _owner(), clock_ns())
-    roster = InlineRoster([TechnicalAgent(agent.spec, agent.n) for agent in plan.agents])
+    roster = InlineRoster([open_agent(spec, plan.market.symbols, plan.bar_ns) for spec in plan.agents])
     coordinator = assemble(
         plan,
         journal,
@@ -71,7 +71,7 @@ def assemble(
         EqualWeightEnsemble(plan.meta.agents, plan.meta.config),
         risk,
         execution,
-        staging=Staging(plan.risk.stages, plan.meta.agents[0]),
+        staging=Staging(plan.risk.stages, plan.agents),
         obey=False,
     )
     coordinator.start(remember(journal))

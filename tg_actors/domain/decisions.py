@@ -53,6 +53,18 @@ class Settlement(Message):
     protective: int = 0
 
 
+class RegimeView(Message):
+    """What kind of market it is: the regime that is held to be true, its probability, and all of them.
+
+    ``since_ns`` is the close of the bar that changed the label, or of the first bar that was looked at.
+    """
+
+    regime: str
+    probability: float = Field(ge=0, le=1)
+    probabilities: dict[str, float]
+    since_ns: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
     """What the ensemble wants to hold.
@@ -60,6 +72,8 @@ class Targets:
     Shapes: ``exposure (n,)`` in -1..1 as a fraction of the largest allowed position, NaN = no view
     (leave the position alone); ``confidence (n,)`` likewise NaN; ``shares (n, n_agents)`` each
     agent's part in the target, rows sum to 1 or are all 0. ``weights`` per agent, summing to 1.
+    ``regime`` is the label of ``regime_view``, which is None while the regime is unknown; the block of a
+    decision keeps the label, the decision itself the view.
     """
 
     cycle: int
@@ -69,17 +83,22 @@ class Targets:
     exposure: F64
     confidence: F64
     shares: F64
+    regime_view: RegimeView | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quotes:
-    """The part of a snapshot that risk needs; shapes ``(n,)``, prices in quote currency."""
+    """The part of a snapshot that risk needs; shapes ``(n,)``, prices in quote currency.
+
+    ``closes (d, n)`` of whole UTC days, oldest first, NaN where there was none; None without any.
+    """
 
     symbols: tuple[str, ...]
     bid: F64
     ask: F64
     atr: F64
     fresh: F64
+    closes: F64 | None = None
 
     @property
     def mid(self) -> F64:
@@ -103,6 +122,7 @@ class DenialCode(StrEnum):
     SHORT_NOT_ALLOWED = "SHORT_NOT_ALLOWED"
     POSITION_LIMIT = "POSITION_LIMIT"
     LEVERAGE_LIMIT = "LEVERAGE_LIMIT"
+    CLUSTER_LIMIT = "CLUSTER_LIMIT"
     ORDER_NOTIONAL_LIMIT = "ORDER_NOTIONAL_LIMIT"
     TRADES_PER_DAY_LIMIT = "TRADES_PER_DAY_LIMIT"
     COOLDOWN = "COOLDOWN"
@@ -190,3 +210,4 @@ class Decision(Message):
     absent: dict[str, str]
     equity: Decimal
     judgement: Judgement
+    regime_view: RegimeView | None = Field(default=None, exclude_if=lambda view: view is None)

@@ -1,10 +1,46 @@
 """What an owner may change about the practice exchange: fees, slippage, depth, margin and funding."""
 
 from decimal import Decimal
+from enum import StrEnum
 
 from pydantic import Field, model_validator
 
 from tg_actors.domain.message import Message
+
+
+class FillRule(StrEnum):
+    """Where a market order that was decided on the close of a bar meets its price.
+
+    ``next_open``: the open of the next bar of the instrument. ``signal_close``: the very close that it was
+    decided on, which nobody can trade: optimistic. ``book_walk``: level by level through the book that was
+    shown with that close.
+    """
+
+    NEXT_OPEN = "next_open"
+    SIGNAL_CLOSE = "signal_close"
+    BOOK_WALK = "book_walk"
+
+
+class Intrabar(StrEnum):
+    """The path of prices inside a bar, which decides whether a stop or a take goes off first.
+
+    ``ohlc_path``: low before high in a bar that closed at or above its open, high before low in any other.
+    ``low_first``: always low before high, the worst case of whoever owns and never owes.
+    """
+
+    OHLC_PATH = "ohlc_path"
+    LOW_FIRST = "low_first"
+
+
+class Funds(StrEnum):
+    """When a market buy must be covered.
+
+    ``held``: in full and in the worst case as it is sent, as venues ask it. ``at_fill``: as it fills, cut
+    to what the cash covers.
+    """
+
+    HELD = "held"
+    AT_FILL = "at_fill"
 
 
 class FeeRates(Message):
@@ -57,13 +93,20 @@ class FundingRules(Message):
 class ExchangeConfig(Message):
     """The costs and the depth of the practice exchange.
 
-    ``volume_frac_max`` is the part of a bar's volume that all our orders together may take. Without
-    ``margin`` there are spot accounts only.
+    ``volume_frac_max`` is the part of a bar's volume that all our orders together may take, null for a
+    market that fills any size. Fees are rounded up to ``fee_step``. Without ``margin`` there are spot
+    accounts only. ``fill_rule`` other than ``next_open`` is for backtests on one account. In a market of bars
+    an order meets the path of prices ``latency_ms`` after it was sent.
     """
 
     fees: FeeRates
     slippage: SlippageModel
-    volume_frac_max: Decimal = Field(gt=0, le=1)
+    volume_frac_max: Decimal | None = Field(gt=0, le=1)
+    fill_rule: FillRule = FillRule.NEXT_OPEN
+    intrabar: Intrabar = Intrabar.OHLC_PATH
+    funds: Funds = Funds.HELD
+    latency_ms: int = Field(default=0, ge=0)
+    fee_step: Decimal = Field(default=Decimal("1E-8"), gt=0)
     margin: MarginRules | None = None
     funding: FundingRules | None = None
 
@@ -71,4 +114,8 @@ class ExchangeConfig(Message):
     def _funds_what_can_be_held(self) -> "ExchangeConfig":
         if self.funding is not None and self.margin is None:
             raise ValueError("funding is paid on margin positions: it needs a margin section")
+        if self.latency_ms and self.fill_rule is not FillRule.NEXT_OPEN:
+            raise ValueError(f"fill_rule: {self.fill_rule} fills at once: leave latency_ms out")
+        if self.funds is Funds.AT_FILL and self.margin is not None:
+            raise ValueError("funds: at_fill is for spot accounts: leave the margin section out")
         return self

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from tg_actors.domain.errors import UserError
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.money import ZERO
 from tg_actors.exchange.alarms import Alarm, Alarms, Kind
 from tg_actors.exchange.clearing import Counters
-from tg_actors.exchange.config import ExchangeConfig
+from tg_actors.exchange.config import ExchangeConfig, FillRule
 from tg_actors.exchange.depth import Level
 from tg_actors.exchange.events import DeadManFired
 from tg_actors.exchange.fees import Tariff
@@ -28,6 +29,10 @@ class Course:
     def __init__(
         self, instruments: Sequence[Instrument], config: ExchangeConfig, venue: str = "practice"
     ) -> None:
+        if config.fill_rule is not FillRule.NEXT_OPEN:
+            raise UserError(
+                f"fill_rule: {config.fill_rule} is for backtests on one account: leave it out here"
+            )
         self._config = config
         by_symbol = {instrument.symbol: instrument for instrument in instruments}
         self._grounds = Grounds(venue, by_symbol, config, Tariff(config))
@@ -224,4 +229,5 @@ class Course:
         """The paths along which margin positions are valued."""
         symbols = dict.fromkeys(symbol for m in self._members.values() for symbol in m.borrowed())
         rows = {symbol: step.symbols.index(symbol) for symbol in symbols if symbol in step.symbols}
-        return {symbol: BarPath.of(step, row) for symbol, row in rows.items() if step.has_bar[row]}
+        rule = self._config.intrabar
+        return {symbol: BarPath.of(step, row, rule) for symbol, row in rows.items() if step.has_bar[row]}

@@ -6,10 +6,9 @@ from decimal import Decimal
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.money import ONE, ZERO, to_step
 from tg_actors.domain.orders import Liquidity
-from tg_actors.exchange.config import ExchangeConfig
+from tg_actors.exchange.config import ExchangeConfig, Funds
 
 _BPS = Decimal("0.0001")
-_FEE_STEP = Decimal("1E-8")
 
 
 class Tariff:
@@ -21,7 +20,11 @@ class Tariff:
             Liquidity.MAKER: config.fees.maker_frac,
             Liquidity.TAKER: config.fees.taker_frac,
         }
+        self._fee_step = config.fee_step
         self.volume_frac_max = config.volume_frac_max
+        self.intrabar = config.intrabar
+        self.latency_ns = config.latency_ms * 1_000_000
+        self.holds_market_orders = config.funds is Funds.HELD
 
     def slippage_frac(self, participation: Decimal) -> Decimal:
         """Return how far a taker moves the price, for the part of the bar's volume it takes."""
@@ -44,12 +47,13 @@ class Tariff:
         return max(to_step(price * (ONE + side.sign * cost_frac), instrument.tick, rounding), instrument.tick)
 
     def fee(self, notional: Decimal, liquidity: Liquidity) -> Decimal:
-        """Return the fee in quote currency, rounded up to eight decimals."""
-        return (notional * self._fee_frac[liquidity]).quantize(_FEE_STEP, decimal.ROUND_CEILING)
+        """Return the fee in quote currency, rounded up."""
+        return (notional * self._fee_frac[liquidity]).quantize(self._fee_step, decimal.ROUND_CEILING)
 
     def unit_hold(self, instrument: Instrument, price: Decimal, half_spread_frac: Decimal) -> Decimal:
         """Return what one unit may cost a buyer who takes at ``price``: spread, slippage, fee."""
-        worst = self.taker_price(instrument, Side.BUY, price, half_spread_frac, self.volume_frac_max)
+        participation = ONE if self.volume_frac_max is None else self.volume_frac_max
+        worst = self.taker_price(instrument, Side.BUY, price, half_spread_frac, participation)
         return self.with_taker_fee(worst)
 
     def with_taker_fee(self, price: Decimal) -> Decimal:

@@ -1,8 +1,9 @@
 """The market as the exchange meets it: one step of bars, and the path of prices inside a bar.
 
 The rule is called ``ohlc_path``: a bar that closed at or above its open is walked open, low, high,
-close, any other open, high, low, close. Every trigger and limit is met in path order, so a stop
-and a take in one bar have one answer, the same for everybody.
+close, any other open, high, low, close. With ``low_first`` every bar is walked open, low, high, close.
+Every trigger and limit is met in path order, so a stop and a take in one bar have one answer, the same
+for everybody.
 """
 
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from tg_actors.domain.blocks import F64, MarketSnapshot
-from tg_actors.domain.money import from_float
+from tg_actors.domain.blocks import F64, Depth, MarketSnapshot
+from tg_actors.domain.money import ONE, ZERO, from_float
+from tg_actors.exchange.config import Intrabar
 
 #: Points of a path: the open and the ends of its three legs.
 N_POINTS = 4
@@ -27,7 +29,8 @@ class MarketStep:
     """One bar per instrument, all of one cycle.
 
     Shapes: ``ohlcv (n, 5)``, ``bid``/``ask (n,)`` at the close, ``has_bar (n,)``, False where
-    nothing trades in this cycle (the row is then ignored and may hold NaN).
+    nothing trades in this cycle (the row is then ignored and may hold NaN). ``depth`` are the books at the
+    close, where the market shows any.
     Units: prices in quote currency, volume in base currency, ``at_ns`` (the close) in UTC ns.
     """
 
@@ -39,6 +42,7 @@ class MarketStep:
     bid: F64
     ask: F64
     has_bar: NDArray[np.bool_]
+    depth: Depth | None = None
 
     @classmethod
     def from_snapshot(cls, snapshot: MarketSnapshot) -> Self:
@@ -52,6 +56,7 @@ class MarketStep:
             snapshot.bid,
             snapshot.ask,
             snapshot.is_fresh,
+            snapshot.depth,
         )
 
     def check(self) -> None:
@@ -96,10 +101,10 @@ class BarPath:
     volume: Decimal
 
     @classmethod
-    def of(cls, step: MarketStep, row: int) -> Self:
+    def of(cls, step: MarketStep, row: int, rule: Intrabar = Intrabar.OHLC_PATH) -> Self:
         """Convert one row of a step."""
-        open_, high, low, close, volume = (from_float(number) for number in step.ohlcv[row])
-        inner = (low, high) if close >= open_ else (high, low)
+        open_, high, low, close, volume = (from_float(number) for number in step.ohlcv[row].tolist())
+        inner = (low, high) if close >= open_ or rule is Intrabar.LOW_FIRST else (high, low)
         spread = from_float(step.ask[row]) - from_float(step.bid[row])
         legs = N_POINTS - 1
         return cls(
@@ -108,6 +113,25 @@ class BarPath:
             half_spread_frac=spread / (2 * close),
             volume=volume,
         )
+
+    def seen_from(self, point: int, arrival_ns: int) -> Decimal | None:
+        """Return where on the leg to ``point`` an order begins to see the market; None before it arrives.
+
+        Prices move evenly along a leg.
+        """
+        start, end = max(point - 1, 0), point
+        if arrival_ns <= self.times_ns[start]:
+            return self.points[start]
+        if arrival_ns > self.times_ns[end]:
+            return None
+        part = Decimal(arrival_ns - self.times_ns[start]) / (self.times_ns[end] - self.times_ns[start])
+        return self.points[start] + (self.points[end] - self.points[start]) * part
+
+    def participation(self, quantity: Decimal) -> Decimal:
+        """Return the part of the bar's volume that a quantity is, at most 1; all of it where none traded."""
+        if quantity <= ZERO:
+            return ZERO
+        return ONE if quantity >= self.volume else quantity / self.volume
 
 
 def touch(level: Decimal, here: Decimal, end: Decimal, *, falling: bool) -> Decimal | None:

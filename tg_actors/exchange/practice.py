@@ -8,9 +8,10 @@ from decimal import Decimal
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.instruments import Instrument
 from tg_actors.domain.orders import Fill, OrderSpec
+from tg_actors.exchange.at_once import AtOnce
 from tg_actors.exchange.book import OrderBook
 from tg_actors.exchange.clearing import Counters, Identity
-from tg_actors.exchange.config import ExchangeConfig
+from tg_actors.exchange.config import ExchangeConfig, FillRule
 from tg_actors.exchange.fees import Tariff
 from tg_actors.exchange.ledger import Ledger
 from tg_actors.exchange.orders import (
@@ -20,6 +21,7 @@ from tg_actors.exchange.orders import (
     Ended,
     EndReason,
     NewOrder,
+    RefusalCode,
     Refused,
     StepReport,
     VenueOrder,
@@ -76,7 +78,9 @@ class PracticeExchange:
     Submit and cancel between two steps, then :meth:`advance` by one bar. The same calls give the
     same answers, fills and bytes in every process. Balances are exact and never negative: buys
     hold quote currency, sells hold base currency, and fees are paid in quote currency. What is
-    beyond the base balance cannot be sold. Rules of filling: :mod:`tg_actors.exchange.matching`.
+    beyond the base balance cannot be sold. Rules of filling: :mod:`tg_actors.exchange.matching`, and for
+    the two rules that fill at once :mod:`tg_actors.exchange.at_once`; what they fill is reported with the
+    next bar. Such fills are not in :meth:`dump` until then, so they are for backtests alone.
 
     Args:
         instruments: what is traded; in one moment of a bar they are matched in this order.
@@ -98,6 +102,9 @@ class PracticeExchange:
         self.account = account
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
         self._tariff = Tariff(config)
+        rule = config.fill_rule
+        self._at_once = None if rule is FillRule.NEXT_OPEN else AtOnce(rule, self._instruments, self._tariff)
+        self._early = StepTape()
         self._market = LastMarket(list(self._instruments))
         self._assemble(OrderBook(), Ledger(balances), Counters())
         self._fills: deque[Fill] = deque(maxlen=FILLS_KEPT)
@@ -116,7 +123,8 @@ class PracticeExchange:
         ``at_ns`` is for the books alone: whatever it says, the order meets the next bar first.
         """
         order = NewOrder(client_order_id, spec, bracket, dedupe=Dedupe.FOREVER, stops_hold=True)
-        return self._seat.take(Wish(order, self._market.quote(spec.symbol), at_ns))
+        wish = Wish(order, self._market.quote(spec.symbol), at_ns)
+        return self._seat.take(wish) if self._at_once is None else self._take_now(self._at_once, wish)
 
     def cancel(self, client_order_id: str, at_ns: int) -> bool:
         """End an open order; False when there is no such open order, which changes nothing.
@@ -138,7 +146,8 @@ class PracticeExchange:
         if step.cycle <= self._cycle:
             raise ValueError(f"cycle {step.cycle} was traded before: the exchange is at {self._cycle}")
         step.check()
-        tape = self._seat.clearing.tape = StepTape()
+        tape = self._seat.clearing.tape = self._early
+        self._early = StepTape()
         walks = self._seat.walks(step, self._market.align(step.symbols))
         # Point by point over all instruments, so that fills are booked in the order of time.
         for point in range(N_POINTS):
@@ -147,6 +156,8 @@ class PracticeExchange:
         for walk in walks:
             walk.finish()
         self._market.update(step)
+        if self._at_once is not None:
+            self._at_once.look(step)
         self._cycle = step.cycle
         self._fills.extend(tape.fills)
         return StepReport(step.cycle, tuple(tape.fills), tuple(tape.closed), tuple(tape.opened))
@@ -215,6 +226,19 @@ class PracticeExchange:
         self._market.restore(checkpoint.quotes)
         self._fills = deque(checkpoint.fills, maxlen=FILLS_KEPT)
         self._cycle = checkpoint.cycle
+
+    def _take_now(self, at_once: AtOnce, wish: Wish) -> Accepted | Refused:
+        """Take an order and fill it before this returns; its fills are told with the next bar."""
+        name, seat = wish.order.client_order_id, self._seat
+        objection = at_once.objection(wish.spec)
+        if objection is not None:
+            return Refused(name, RefusalCode.NO_MARKET, objection)
+        answer = seat.take(wish)
+        if isinstance(answer, Accepted):
+            before, seat.clearing.tape = seat.clearing.tape, self._early
+            at_once.meet(seat.book.open[name], seat.book, seat.clearing, wish.at_ns)
+            seat.clearing.tape = before
+        return answer
 
     def _assemble(self, book: OrderBook, ledger: Ledger, counters: Counters) -> None:
         self._seat = Seat(

@@ -67,6 +67,12 @@ class Seat:
             rows = {symbol: row for symbol, row in rows.items() if step.has_bar[row]} | dict(found)
             found = [(symbol, rows[symbol]) for symbol in self._instruments if symbol in rows]
         return [
-            BarWalk(self._instruments[symbol], BarPath.of(step, row), self.book, self.clearing, self._tariff)
+            BarWalk(
+                self._instruments[symbol],
+                BarPath.of(step, row, self._tariff.intrabar),
+                self.book,
+                self.clearing,
+                self._tariff,
+            )
             for symbol, row in found
         ]

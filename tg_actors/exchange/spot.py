@@ -49,7 +49,10 @@ class SpotTerms:
     def unit_hold(self, wish: Wish) -> Decimal:
         """Return the quote currency that one unit of an order may cost in the worst case."""
         spec = wish.spec
-        return ZERO if spec.side is Side.SELL or spec.reduce_only else self._unit_cost(wish)
+        if spec.side is Side.SELL or spec.reduce_only:
+            return ZERO
+        at_fill = spec.order_type is OrderType.MARKET and not self._tariff.holds_market_orders
+        return ZERO if at_fill else self._unit_cost(wish)
 
     def needs(self, order: WorkingOrder) -> dict[str, Decimal]:
         """Return what an open order must hold: quote for a buy, base for a sell, nothing to reduce."""

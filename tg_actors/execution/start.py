@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from tg_actors.domain.errors import UserError
 from tg_actors.domain.keys import KeyRing
 from tg_actors.domain.message import Message
 from tg_actors.domain.orders import TradingState
-from tg_actors.exchange.config import ExchangeConfig
+from tg_actors.exchange.config import ExchangeConfig, FillRule
 from tg_actors.exchange.practice import PracticeExchange
 from tg_actors.execution.approvals import Approvals
 from tg_actors.execution.executor import Executor
@@ -57,6 +58,9 @@ OpenVenue = Callable[[AccountSpec, Journal, int], tuple[Venue, int]]
 
 def open_practice(spec: AccountSpec, journal: Journal, at_ns: int) -> tuple[PracticeVenue, int]:
     """Open the practice exchange in this process: its last checkpoint, then the mail since."""
+    rule = spec.exchange.fill_rule
+    if spec.durable and rule is not FillRule.NEXT_OPEN:
+        raise UserError(f"fill_rule: {rule} is for backtests: leave it out of the venue's exchange section")
     venue = PracticeVenue(open_exchange(spec), durable=spec.durable)
     settled, seq, state = -1, 0, None
     if (saved := journal.venue_state(venue.name, venue.account)) is not None:

@@ -14,8 +14,10 @@ from tg_actors.domain.blocks import F64, I64, MarketSnapshot
 from tg_actors.indicators.bank import ANCHOR_BARS, FEATURES, WARMUP_BARS, IndicatorBank
 from tg_actors.market.block import Block, Newest
 from tg_actors.market.border import REJECTIONS, Admission, Border
-from tg_actors.market.feed import Feed
+from tg_actors.market.extras import Extras
+from tg_actors.market.feed import FactSource, Feed
 from tg_actors.market.health import InstrumentHealth, MarketHealth
+from tg_actors.market.needs import MarketNeeds
 
 #: Accepted bars that determine every feature; ``bars_seen`` counts up to here.
 HISTORY_BARS = WARMUP_BARS + ANCHOR_BARS
@@ -30,13 +32,30 @@ class SnapshotBuilder:
     """The market as the desk sees it, cycle by cycle.
 
     Going on, starting again and starting in the middle give bit-identical snapshots: a seek feeds the
-    indicators the history that determines them.
+    indicators and the windows the history that determines them.
     """
 
-    def __init__(self, feed: Feed, bank: BankFactory = IndicatorBank, prefetch: int = ANCHOR_BARS) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        bank: BankFactory = IndicatorBank,
+        prefetch: int = ANCHOR_BARS,
+        needs: MarketNeeds | None = None,
+        facts: FactSource | None = None,
+    ) -> None:
+        """Set the market up; nothing is read before the first cycle is asked for.
+
+        Args:
+            feed: where bars, and whatever else the feed offers, come from.
+            bank: opens the indicators.
+            prefetch: cycles worked out at once.
+            needs: what snapshots must hold beyond the newest bar and its indicators.
+            facts: who knows the facts, None for the feed itself.
+        """
         if prefetch < 1:
             raise ValueError(f"prefetch must be at least 1, got {prefetch}")
         self._feed = feed
+        self._extras = Extras(feed, needs or MarketNeeds(), facts)
         self._open_bank = bank
         self._prefetch = prefetch
         self._n = len(feed.symbols)
@@ -55,6 +74,7 @@ class SnapshotBuilder:
         for i in range(self._n):
             self._fill(self._block, i, self._admitted_history(i, cycle))
         self._block.seal()
+        self._extras.recall(cycle)
 
     def advance(self, cycle: int) -> MarketSnapshot | None:
         """Return the snapshot of a cycle, None once the feed has ended.
@@ -116,10 +136,14 @@ class SnapshotBuilder:
             count = min(count, feed.cycles - cycle)
         self._rejected_before += old.rejections(old.end_cycle)
         block = Block(cycle, count, old.newest(old.end_cycle - 1))
+        self._extras.cover(cycle, count)
         for i in range(self._n):
             rows = feed.rows(i, cycle, count)
-            self._fill(block, i, self._border.admit(i, rows, cycle, cycle + count))
+            admission = self._border.admit(i, rows, cycle, cycle + count)
+            self._fill(block, i, admission)
+            self._extras.fill(i, admission)
         block.seal()
+        self._extras.seal()
         self._block = block
 
     def _fill(self, block: Block, i: int, admission: Admission) -> None:
@@ -166,6 +190,7 @@ class SnapshotBuilder:
                 (self._feed.symbols[i], REJECTIONS[reason].value, count)
                 for i, reason, count in self._block.refused_in(cycle)
             ),
+            **self._extras.of(cycle),
         )
 
     def _at_ns(self, cycle: int) -> int:

@@ -9,13 +9,31 @@ from pydantic import Field
 
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
+from tg_actors.domain.money import from_float
 from tg_actors.market.builder import SnapshotBuilder
 from tg_actors.market.feed import Feed
-from tg_actors.market.feeds.recorded import RecordedFeed
+from tg_actors.market.feeds.recorded import WHALE_USD_MIN, RecordedFeed
 from tg_actors.market.feeds.simulated import SimulatedFeed
 from tg_actors.market.filters import InstrumentFilters, spread_bps
 from tg_actors.market.history import DEFAULT_VENUE
+from tg_actors.market.needs import MarketNeeds
 from tg_actors.market.timeframes import Timeframe, instant_ns, instant_text
+
+__all__ = [
+    "MarketConfig",
+    "MarketNeeds",
+    "MarketSource",
+    "MarketSpec",
+    "RecordedSource",
+    "SimulatedSource",
+    "VenueSource",
+    "begin",
+    "market_spec",
+    "open_feed",
+    "open_market",
+]
+
+_WHALE_USD_MIN = from_float(WHALE_USD_MIN)
 
 
 class SimulatedSource(Message):
@@ -26,16 +44,24 @@ class SimulatedSource(Message):
 
 
 class RecordedSource(Message):
-    """Recorded bars. ``data`` is the folder; ``from_utc`` and ``to_utc`` (exclusive) are ISO dates or times.
+    """Recorded bars. ``data`` is the folder, empty where the start names it.
 
-    Without them the replay runs over the time for which every instrument has bars.
+    ``from_utc`` and ``to_utc`` (exclusive) are ISO dates or times; without them the replay runs over the time
+    for which every instrument has bars. ``references`` are daily series in the same folder that are watched
+    and not traded, such as ``USEQUITY-ADJ/SPY-USD`` or ``macro/vix``; ``whale_usd_min`` is the value of a
+    taker's order from which it is a whale's.
     """
 
     kind: Literal["recorded"] = "recorded"
-    data: str
+    data: str = ""
     venue: str = DEFAULT_VENUE
     from_utc: str | None = None
     to_utc: str | None = None
+    # Runs are named by their source: what is left alone does not change the name of an old one.
+    references: tuple[str, ...] = Field(default=(), exclude_if=lambda value: not value)
+    whale_usd_min: Decimal = Field(
+        default=_WHALE_USD_MIN, gt=0, exclude_if=lambda value: value == _WHALE_USD_MIN
+    )
 
 
 class VenueSource(Message):
@@ -65,7 +91,7 @@ class MarketSpec(Message):
     """Everything needed to open a market, in any process.
 
     ``spread_bps`` holds the spread of every symbol; ``prefetch_cycles`` is how many cycles are worked
-    out at once, which changes the speed only.
+    out at once, which changes the speed only; ``needs`` is what the agents ask for.
     """
 
     symbols: tuple[str, ...] = Field(min_length=1)
@@ -73,10 +99,18 @@ class MarketSpec(Message):
     source: MarketSource = Field(discriminator="kind")
     spread_bps: dict[str, Decimal]
     prefetch_cycles: int = Field(default=256, ge=1)
+    needs: MarketNeeds = MarketNeeds()
 
 
-def market_spec(config: MarketConfig, symbols: Sequence[str], filters: InstrumentFilters) -> MarketSpec:
+def market_spec(
+    config: MarketConfig,
+    symbols: Sequence[str],
+    filters: InstrumentFilters,
+    needs: MarketNeeds | None = None,
+) -> MarketSpec:
     """Join configuration, instruments and the venue's spreads; a relative data folder becomes absolute.
+
+    ``needs`` is what the desk's agents ask for, None for nothing beyond the newest bar and its indicators.
 
     Raises:
         UserError: no symbols, a symbol twice, or one the venue has no filters for.
@@ -89,12 +123,15 @@ def market_spec(config: MarketConfig, symbols: Sequence[str], filters: Instrumen
         )
     source = config.source
     if isinstance(source, RecordedSource):
+        if not source.data:
+            raise UserError("a recorded market needs its folder: add --data DIR")
         source = source.model_copy(update={"data": str(Path(source.data).expanduser().absolute())})
     return MarketSpec(
         symbols=tuple(symbols),
         timeframe=config.timeframe,
         source=source,
         spread_bps={symbol: spread_bps(symbol, filters) for symbol in symbols},
+        needs=needs or MarketNeeds(),
         # Nobody knows the bars of a live market before they close.
         **({"prefetch_cycles": 1} if isinstance(source, VenueSource) else {}),
     )
@@ -135,6 +172,8 @@ def open_feed(spec: MarketSpec) -> Feed:
         None if source.to_utc is None else instant_ns(source.to_utc),
         spread_bps=spreads,
         venue=source.venue,
+        references=source.references,
+        whale_usd_min=float(source.whale_usd_min),
     )
 
 
@@ -154,4 +193,4 @@ def open_market(spec: MarketSpec) -> SnapshotBuilder:
     Raises:
         UserError: as for :func:`open_feed`.
     """
-    return SnapshotBuilder(open_feed(spec), prefetch=spec.prefetch_cycles)
+    return SnapshotBuilder(open_feed(spec), prefetch=spec.prefetch_cycles, needs=spec.needs)

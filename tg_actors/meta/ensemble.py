@@ -9,7 +9,8 @@ from pydantic import Field
 from tg_actors.domain.blocks import F64, MarketSnapshot, Opinions
 from tg_actors.domain.decisions import Targets
 from tg_actors.domain.message import Message
-from tg_actors.meta.regimes import RegimeConfig, label
+from tg_actors.meta.regime_shapes import Regime
+from tg_actors.meta.regimes import RegimeConfig, RegimeFilter
 
 
 class MetaConfig(Message):
@@ -59,6 +60,7 @@ class EqualWeightEnsemble:
         self._agents = tuple(agents)
         self._columns = {agent: column for column, agent in enumerate(agents)}
         self._config = config or MetaConfig()
+        self._regimes = RegimeFilter(self._config.regime)
 
     def combine(self, request: CombineRequest) -> Targets:
         """Turn opinions into target exposures; the order of the opinions does not matter.
@@ -74,14 +76,16 @@ class EqualWeightEnsemble:
             direction[row], confidence[row] = opinions.direction, opinions.confidence
             weights[row] = 1.0 / len(request.opinions)
         exposure, trust, shares = self._blend(direction, confidence, weights)
+        view = self._regimes.view(request.snapshot)
         return Targets(
             cycle=request.snapshot.cycle,
-            regime=label(request.snapshot, self._config.regime).value,
+            regime=Regime.UNKNOWN.value if view is None else view.regime,
             agents=self._agents,
             weights=tuple(weights.tolist()),
             exposure=exposure,
             confidence=trust,
             shares=shares,
+            regime_view=view,
         )
 
     def _blend(self, direction: F64, confidence: F64, weights: F64) -> tuple[F64, F64, F64]:

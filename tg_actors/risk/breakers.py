@@ -16,7 +16,7 @@ def on_mark(
     """Take in one mark of the whole account and say whether a breaker trips with it.
 
     *Drawdown* trips at the first mark with ``1 - equity / peak >= drawdown_frac_max`` and demands
-    HALTED; only :func:`rearm`, a person's act, leads back. *Daily loss* trips at the first mark
+    HALTED, or REDUCE_ONLY where the desk flattens; only :func:`rearm`, a person's act, leads back. *Daily loss* trips at the first mark
     with ``1 - equity / day_equity_open >= daily_loss_frac_max``, demands REDUCE_ONLY, and resets
     with the next UTC day, which opens at its first mark. A mark that is repeated changes nothing.
     Never raises; a peak of zero (nothing was ever there) trips nothing.
@@ -34,12 +34,16 @@ def on_mark(
     )
     if tripped.drawdown_tripped and not marked.drawdown_tripped:
         detail = f"equity {equity:.8g} is {drawdown:.4f} below its peak {peak:.8g}"
-        return tripped, _halt(DenialCode.DRAWDOWN_LIMIT, TradingState.HALTED, detail, at_ns)
+        return tripped, _halt(DenialCode.DRAWDOWN_LIMIT, _DRAWDOWN_STATE[limits.drawdown_action], detail, at_ns)
     if tripped.daily_loss_tripped and not marked.daily_loss_tripped and not tripped.drawdown_tripped:
         opening = tripped.day_equity_open
         detail = f"equity {equity:.8g} is {daily_loss:.4f} below the day's opening {opening:.8g}"
         return tripped, _halt(DenialCode.DAILY_LOSS_LIMIT, TradingState.REDUCE_ONLY, detail, at_ns)
     return tripped, None
+
+
+#: A halted desk sends nothing, not even an exit.
+_DRAWDOWN_STATE = {"halt": TradingState.HALTED, "flatten": TradingState.REDUCE_ONLY}
 
 
 def rearm(state: RiskState, equity: Decimal) -> RiskState:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tg_actors.domain.blocks import F64, I64
+from tg_actors.domain.blocks import F64
 from tg_actors.portfolio.performance import DAYS_PER_YEAR
+from tg_actors.portfolio.resampling import stationary
 from tg_actors.risk.gates import Spread
 from tg_actors.risk.stages_plan import Criterion, Metric, Resampling
 
@@ -102,22 +103,6 @@ def spreads(
                 low, high, None if needs_scale else _chance(lucky, statistic, criterion)
             )
     return found
-
-
-def stationary(rng: np.random.Generator, n: int, samples: int, block_mean: float) -> I64:
-    """Draw the indices of a stationary bootstrap, shape ``(samples, n)`` (Politis and Romano 1994).
-
-    Blocks begin anywhere, run on around the end, and have lengths of geometric distribution.
-    """
-    if n == 0:
-        return np.empty((samples, 0), dtype=np.int64)
-    begins = rng.random((samples, n)) < 1.0 / block_mean
-    begins[:, 0] = True
-    place = np.arange(n)
-    begun = np.maximum.accumulate(np.where(begins, place, 0), axis=1)
-    first = np.take_along_axis(rng.integers(0, n, (samples, n)), begun, axis=1)
-    indices: I64 = (first + place - begun) % n
-    return indices
 
 
 def without_skill(rng: np.random.Generator, daily: F64, samples: int, days_min: int) -> F64:

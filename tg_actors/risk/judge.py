@@ -1,7 +1,7 @@
 """The risk room's core: targets and books in, sized intents and denials out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 import numpy as np
@@ -31,6 +31,7 @@ from tg_actors.domain.orders import (
 from tg_actors.domain.stages import StageChange, StageState
 from tg_actors.portfolio.allocation import allocate
 from tg_actors.risk.breakers import on_mark, rearm
+from tg_actors.risk.clusters import ClusterFinder, Clusters
 from tg_actors.risk.limits import RiskLimits
 from tg_actors.risk.rules import Committed, Context, Refusal, find_account_gap, refuse
 from tg_actors.risk.sizing import protect, size_entry, size_exit
@@ -75,6 +76,8 @@ class RiskCore:
         self._symbols = tuple(instrument.symbol for instrument in instruments)
         self._quote_of = {instrument.symbol: instrument.quote for instrument in instruments}
         self._wishes = WishFinder(limits, instruments)
+        limited = limits.cluster_exposure_frac_max is not None
+        self._clusters = ClusterFinder(limits, len(instruments)) if limited else None
         self._desk = desk
         self._account = account
         self._bar_ns = bar_ns
@@ -116,7 +119,8 @@ class RiskCore:
         committed = context.committed
         approved: list[Intent] = []
         denied: list[Denied] = []
-        for wish in self._wishes.find(request.targets, request.quotes, context.account):
+        targets = self._targets(request.targets, state)
+        for wish in self._wishes.find(targets, request.quotes, context.account):
             answer = self._decide(wish, context, request)
             if isinstance(answer, Intent):
                 approved.append(answer)
@@ -135,6 +139,13 @@ class RiskCore:
         )
         return self._last
 
+    def _targets(self, targets: Targets, state: RiskState) -> Targets:
+        """What the ensemble wants, or nothing at all once a drawdown has to be flattened."""
+        if not state.drawdown_tripped or self._limits.drawdown_action != "flatten":
+            return targets
+        flat = np.zeros_like(targets.exposure)
+        return replace(targets, exposure=flat, confidence=flat + 1.0)
+
     def _stage(self, state: RiskState, request: JudgeRequest) -> tuple[RiskState, tuple[StageChange, ...]]:
         """Mark the stage; without stages there is nothing to mark."""
         if self._stages is None:
@@ -151,12 +162,20 @@ class RiskCore:
             account = account.model_copy(update={"equity": min(account.equity, stage.capital_usd)})
         elif state.stage is not None:
             stage = unstaged(state.stage)
-        return Context(limits, account, gap, state, request.at_ns, Committed(), self._quote_of, stage)
+        clusters = None
+        if self._clusters is not None and gap is None:
+            labels = self._clusters.find(request.quotes.closes)
+            clusters = Clusters.of(self._symbols, labels, account)
+        return Context(
+            limits, account, gap, state, request.at_ns, Committed(), self._quote_of, stage, clusters
+        )
 
     def _check(self, request: JudgeRequest) -> None:
         targets, quotes = request.targets, request.quotes
         shape = (len(self._symbols),)
         arrays = (targets.exposure, targets.confidence, quotes.bid, quotes.ask, quotes.atr, quotes.fresh)
+        if quotes.closes is not None and quotes.closes.shape[1:] != shape:
+            raise ValueError("closes must be of the desk's instruments, in their order")
         if quotes.symbols != self._symbols or any(array.shape != shape for array in arrays):
             raise ValueError("quotes and targets must be of the desk's instruments, in their order")
         if targets.shares.shape != (*shape, len(targets.agents)):
@@ -235,6 +254,8 @@ def _commit(wish: Wish, quantity: Decimal, context: Context) -> None:
     committed.trades += 1
     committed.notional += notional
     committed.cash[quote] = committed.cash.get(quote, ZERO) + notional
+    if context.clusters is not None:
+        context.clusters.add(wish.instrument.symbol, notional)
 
 
 def _shares(agents: Sequence[str], parts: F64) -> tuple[Share, ...]:

@@ -9,6 +9,7 @@ from tg_actors.domain.decisions import Account, DenialCode, RiskState
 from tg_actors.domain.instruments import Side
 from tg_actors.domain.money import ZERO
 from tg_actors.domain.orders import Leg, TradingState
+from tg_actors.risk.clusters import Clusters
 from tg_actors.risk.limits import RiskLimits
 from tg_actors.risk.stages import StageLimits
 from tg_actors.risk.wishes import Wish
@@ -31,6 +32,7 @@ class Context:
 
     ``account_gap`` says what is not known of the books. ``stage`` is what the desk's stage allows, None
     for a desk without stages; ``limits`` and the equity of ``account`` are already cut down to it.
+    ``clusters`` is None where they are not limited, or the books are not known.
     """
 
     limits: RiskLimits
@@ -41,6 +43,7 @@ class Context:
     committed: Committed
     quote_of: Mapping[str, str]
     stage: StageLimits | None = None
+    clusters: Clusters | None = None
 
 
 def find_account_gap(account: Account, quote_of: Mapping[str, str], at_ns: int, bar_ns: int) -> str | None:

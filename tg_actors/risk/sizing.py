@@ -78,6 +78,13 @@ def _leverage(entry: _Entry) -> Decimal:
     return entry.equity * entry.context.limits.leverage_max - used
 
 
+def _cluster(entry: _Entry) -> Decimal | None:
+    clusters, frac = entry.context.clusters, entry.context.limits.cluster_exposure_frac_max
+    if clusters is None or frac is None:
+        return None
+    return entry.equity * frac - clusters.used(entry.wish.instrument.symbol)
+
+
 def _cash(entry: _Entry) -> Decimal | None:
     """Only buys spend cash; orders that are still open have spent theirs already."""
     if entry.wish.side is Side.SELL:
@@ -97,6 +104,7 @@ CAPS: dict[str, tuple[DenialCode, Callable[[_Entry], Decimal | None]]] = {
     "position": (DenialCode.POSITION_LIMIT, _position),
     "order notional": (DenialCode.ORDER_NOTIONAL_LIMIT, _order_notional),
     "leverage": (DenialCode.LEVERAGE_LIMIT, _leverage),
+    "cluster": (DenialCode.CLUSTER_LIMIT, _cluster),
     "cash": (DenialCode.CASH_INSUFFICIENT, _cash),
 }
 

@@ -77,7 +77,7 @@ class Stage(Message):
     """One stage. ``pairs`` None allows every instrument of the desk; ``entry`` and ``exit`` are gates.
 
     ``multi_model`` False lets the ensemble hear the desk's first agent only. ``rebalancing`` False
-    forbids orders that change a position without closing it.
+    forbids orders that change a position without closing it, and agents that rebalance are not heard.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")

@@ -117,7 +117,7 @@ def live_as_coordinator(world: World, process: Process) -> None:
             EqualWeightEnsemble(AGENTS),
             rogue_risk(world.scenario, memory.risk),
             CalledExecution(process, world.line),
-            staging=Staging(None, AGENTS[0]),
+            staging=Staging(None, ()),
         )
         coordinator.start(memory)
         while True:

@@ -1,11 +1,12 @@
 """What makes one technical agent differ from another: its conditions, their weights, its patience."""
 
 import difflib
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from tg_actors.domain.message import Message
+from tg_actors.market.needs import MarketNeeds
 from tg_actors.technical.conditions import CONDITIONS
 
 
@@ -34,6 +35,7 @@ class TechnicalSpec(Message):
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    kind: Literal["technical"] = "technical"
     horizon_bars: int = Field(gt=0)
     conditions: tuple[WeighedCondition, ...] = Field(min_length=3, max_length=5)
     enter_score: float = Field(gt=0, lt=1)
@@ -49,9 +51,6 @@ class TechnicalSpec(Message):
             raise ValueError(f"agent {self.name}: exit_score must be below enter_score")
         return self
 
-
-class TechnicalAgentSpec(Message):
-    """All a technical actor needs to start: its character and how many instruments it watches."""
-
-    spec: TechnicalSpec
-    n: int = Field(gt=0)
+    def needs(self) -> MarketNeeds:
+        """Nothing but the newest bar and its indicators."""
+        return MarketNeeds()

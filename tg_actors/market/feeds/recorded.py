@@ -6,15 +6,23 @@ from pathlib import Path
 
 import numpy as np
 
+from tg_actors.domain import blocks
 from tg_actors.domain.blocks import F64, I64
 from tg_actors.domain.errors import UserError
+from tg_actors.market.books.depth import RecordedDepth
 from tg_actors.market.feed import RawRows, arrival_cycles, no_rows
+from tg_actors.market.feeds.recorded_facts import FactFiles, RecordedFacts
+from tg_actors.market.feeds.references import RecordedReferences
 from tg_actors.market.history import DEFAULT_VENUE, HistoryStore, Series, nothing_between, span_text
 from tg_actors.market.timeframes import Timeframe, instant_text
 
 #: Bars kept in memory per instrument: 0.4 MB, and about 1 us per bar to read.
 _CHUNK_ROWS = 8192
 _BPS = 1e-4
+#: Value of an order from which it is a whale's. 99 % of takers' orders, the prints of a sweep joined, are
+#: smaller than 64,115 dollars (Binance BTC/USDT spot, 2024-08-08) and 45,593 (Gemini ETH/USD, 2021-07-01);
+#: single prints than 20 k and 32 k.
+WHALE_USD_MIN = 50_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +64,23 @@ class RecordedFeed:
     """A :class:`~tg_actors.market.feed.Feed` over one file per instrument."""
 
     def __init__(
-        self, replays: Sequence[_Replay], symbols: tuple[str, ...], window: Window, bar_ns: int
+        self,
+        replays: Sequence[_Replay],
+        symbols: tuple[str, ...],
+        window: Window,
+        bar_ns: int,
+        facts: RecordedFacts,
+        references: RecordedReferences,
+        books: RecordedDepth,
     ) -> None:
         self.symbols = symbols
         self.bar_ns = bar_ns
         self.start_ns = window.start_ns
         self.cycles = (window.end_ns - window.start_ns) // bar_ns
         self._replays = tuple(replays)
+        self._facts = facts
+        self._references = references
+        self._books = books
 
     @classmethod
     def open(
@@ -75,6 +93,8 @@ class RecordedFeed:
         *,
         spread_bps: Mapping[str, float],
         venue: str = DEFAULT_VENUE,
+        references: Sequence[str] = (),
+        whale_usd_min: float = WHALE_USD_MIN,
     ) -> "RecordedFeed":
         """Open the files of all instruments.
 
@@ -89,6 +109,8 @@ class RecordedFeed:
             to_ns: no bar from here on.
             spread_bps: the whole spread of every symbol in basis points of the close.
             venue: whose bars.
+            references: daily series to watch, see :mod:`tg_actors.market.feeds.references`.
+            whale_usd_min: value of an order from which it is a whale's.
 
         Raises:
             UserError: a file is missing or unusable, or there is nothing between the two times.
@@ -100,7 +122,27 @@ class RecordedFeed:
             _Replay(one, window, timeframe.bar_ns, spread_bps[symbol])
             for one, symbol in zip(series, symbols, strict=True)
         ]
-        return cls(replays, symbols, window, timeframe.bar_ns)
+        files = FactFiles(Path(data_dir), venue, symbols, timeframe.bar_ns, whale_usd_min)
+        watched = RecordedReferences(data_dir, references)
+        books = RecordedDepth(data_dir, venue, symbols, window.start_ns, timeframe.bar_ns)
+        return cls(replays, symbols, window, timeframe.bar_ns, RecordedFacts(files), watched, books)
+
+    @property
+    def fact_names(self) -> tuple[str, ...]:
+        """All facts where any file has one, else none."""
+        return self._facts.fact_names
+
+    def facts(self, at_ns: I64) -> tuple[F64, I64]:
+        """What was known at some instants, see :class:`~tg_actors.market.feed.FactSource`."""
+        return self._facts.facts(at_ns)
+
+    def depth(self, cycle: int, levels: int) -> blocks.Depth | None:
+        """Books at the close of a cycle where a capture has them."""
+        return self._books.depth(cycle, levels)
+
+    def references(self, names: tuple[str, ...], end_ns: int, days: int) -> blocks.Window | None:
+        """Daily bars of what is watched, see :class:`~tg_actors.market.feed.ReferenceSource`."""
+        return self._references.references(names, end_ns, days)
 
     def rows(self, i: int, first_cycle: int, count: int) -> RawRows:
         """Rows that arrive in ``count`` cycles from ``first_cycle`` on, never beyond the window."""

@@ -89,18 +89,22 @@ class VenueFeed:
         start_ns: int,
         spread_bps: Mapping[str, float],
         clock: Clock | None = None,
+        days: Candles | None = None,
     ) -> None:
         self.symbols = symbols
         self.bar_ns = timeframe.bar_ns
         self.start_ns = start_ns // self.bar_ns * self.bar_ns
         self.cycles: int | None = None
         self._candles = candles
+        self._days = days
         self._half_spreads = [spread_bps[symbol] / 2.0 * _BPS for symbol in symbols]
         self._clock = clock or _WallClock()
         #: Rows by the cycle in which they came, per instrument.
         self._came: list[dict[int, RawRows]] = [{} for _ in symbols]
         #: Open of the newest bar that came, per instrument.
         self._newest_ns = [self.start_ns - self.bar_ns for _ in symbols]
+        #: The newest history that was read, per instrument: from when, until when, and what.
+        self._read: list[tuple[int, int, dict[int, Candle]]] = [(0, 0, {}) for _ in symbols]
 
     def rows(self, i: int, first_cycle: int, count: int) -> RawRows:
         """Rows of instrument ``i`` that have come by the close of the one cycle asked for.
@@ -124,15 +128,39 @@ class VenueFeed:
         end_ns = self._open_ns(before_cycle)
         since_ns = end_ns - n_bars * self.bar_ns
         self._newest_ns[i] = end_ns - self.bar_ns
+        found = self._pages(self._candles, self.symbols[i], since_ns, end_ns, self.bar_ns)
+        self._read[i] = since_ns, end_ns, found
+        return self._rows(i, dict(sorted(found.items())[-n_bars:]))
+
+    def past(self, i: int, first_cycle: int, end_cycle: int) -> RawRows:
+        """Closed bars of these cycles as far back as the venue shows them; asks for what it has not read."""
+        since_ns, end_ns = self._open_ns(first_cycle), self._open_ns(end_cycle)
+        read_ns, until_ns, found = self._read[i]
+        if until_ns != end_ns or read_ns > since_ns:
+            found = self._pages(self._candles, self.symbols[i], since_ns, end_ns, self.bar_ns)
+        return self._rows(i, {at_ns: found[at_ns] for at_ns in sorted(found) if at_ns >= since_ns})
+
+    def daily(self, i: int, end_ns: int, count: int) -> RawRows:
+        """The venue's own bars of whole UTC days, none where it has no such bars."""
+        if self._days is None:
+            return no_rows()
+        day_ns = Timeframe.DAY_1.bar_ns
+        found = self._pages(self._days, self.symbols[i], end_ns - count * day_ns, end_ns, day_ns)
+        return self._rows(i, dict(sorted(found.items())[-count:]))
+
+    def _pages(
+        self, candles: Candles, symbol: str, since_ns: int, end_ns: int, bar_ns: int
+    ) -> dict[int, Candle]:
+        """Closed candles from an instant on, page after page, by their open."""
         found: dict[int, Candle] = {}
         while since_ns < end_ns:
-            page = self._closed(self._ask(i, since_ns), end_ns)
+            page = self._closed(candles(symbol, since_ns // _MS_NS, _PAGE_BARS), end_ns, bar_ns)
             fresh = {open_ns: candle for open_ns, candle in page.items() if open_ns not in found}
             if not fresh:
                 break
             found |= fresh
-            since_ns = max(fresh) + self.bar_ns
-        return self._rows(i, dict(sorted(found.items())[-n_bars:]))
+            since_ns = max(fresh) + bar_ns
+        return found
 
     def _fresh(self, i: int, cycle: int) -> RawRows:
         """Bars that closed since the newest known one, up to this cycle's; waits a little for the last."""
@@ -144,15 +172,13 @@ class VenueFeed:
         deadline_ns = close_ns + int(_PATIENCE_S * _SECOND_NS)
         since_ns = min(self._newest_ns[i] + self.bar_ns, open_ns)
         while True:
-            closed = self._closed(self._ask(i, since_ns), close_ns)
+            shown = self._candles(self.symbols[i], since_ns // _MS_NS, _PAGE_BARS)
+            closed = self._closed(shown, close_ns, self.bar_ns)
             if open_ns in closed or self._clock.now_ns() > deadline_ns:
                 return self._rows(i, {at: candle for at, candle in closed.items() if at >= since_ns})
             self._clock.wait(_AGAIN_S)
 
-    def _ask(self, i: int, since_ns: int) -> Sequence[Candle]:
-        return self._candles(self.symbols[i], since_ns // _MS_NS, _PAGE_BARS)
-
-    def _closed(self, candles: Sequence[Candle], before_ns: int) -> dict[int, Candle]:
+    def _closed(self, candles: Sequence[Candle], before_ns: int, bar_ns: int) -> dict[int, Candle]:
         """Candles that are proven closed and closed not after ``before_ns``, by their open, in order."""
         shown = {int(candle[0]) * _MS_NS: candle for candle in candles if _is_candle(candle)}
         newest_ns = max(shown, default=0)
@@ -160,8 +186,7 @@ class VenueFeed:
         return {
             open_ns: shown[open_ns]
             for open_ns in sorted(shown)
-            if open_ns + self.bar_ns <= before_ns
-            and (open_ns < newest_ns or open_ns + self.bar_ns <= sure_ns)
+            if open_ns + bar_ns <= before_ns and (open_ns < newest_ns or open_ns + bar_ns <= sure_ns)
         }
 
     def _rows(self, i: int, candles: Mapping[int, Candle]) -> RawRows:
@@ -208,7 +233,9 @@ def open_venue_feed(
             raise UserError(f"{exchange} does not trade {symbol}: leave it out, or name another exchange")
     if timeframe.value not in (client.timeframes or {}):
         raise UserError(f"{exchange} has no bars of {timeframe.value}: choose another timeframe")
-    return VenueFeed(_candles(client, timeframe), symbols, timeframe, start_ns, spread_bps)
+    has_days = Timeframe.DAY_1.value in client.timeframes
+    days = _candles(client, Timeframe.DAY_1) if has_days else None
+    return VenueFeed(_candles(client, timeframe), symbols, timeframe, start_ns, spread_bps, days=days)
 
 
 def _client(exchange: str, url: str | None) -> Any:

@@ -16,7 +16,7 @@ from tg_actors.market.simulation.world import BLOCK_BARS, PREHISTORY_BLOCKS, Mot
 _CROSS_NOISE = 2e-4
 #: Turnover of a cross, as a part of that of its smaller leg.
 _CROSS_TURNOVER_FRAC = 0.1
-#: The bridge of :func:`_candles` alone gives ranges of 2.08 mean absolute returns; real hours have 2.2.
+#: The bridge of :func:`candles` alone gives ranges of 2.08 mean absolute returns; real hours have 2.2.
 _RANGE_SCALE = 1.08
 _DIGITS = 6
 
@@ -26,13 +26,16 @@ class Tape:
     """Rows of ``n`` instruments in one block of ``m`` bars.
 
     ``ohlcv (n, m, 5)``, ``bid``/``ask (n, m)``; ``turbulence (n, m)`` is the standard deviation in
-    force over its long-run value.
+    force over its long-run value, ``sigma (n, m)`` that of a bar's log return; ``base_usd (n, m)`` the
+    value of the base currency at the close.
     """
 
     ohlcv: F64
     bid: F64
     ask: F64
     turbulence: F64
+    sigma: F64
+    base_usd: F64
 
 
 def legs(symbols: tuple[str, ...]) -> tuple[Currency, ...]:
@@ -50,6 +53,12 @@ def legs(symbols: tuple[str, ...]) -> tuple[Currency, ...]:
             )
         names.update(dict.fromkeys((base, quote)))
     return tuple(currency(name) for name in names if name not in DOLLARS)
+
+
+def turnover_usd(base: str, quote: str) -> float:
+    """What is traded of a pair in a day, dollars."""
+    turnovers = [currency(name).turnover_usd for name in (base, quote) if name not in DOLLARS]
+    return min(turnovers) * (1.0 if len(turnovers) == 1 else _CROSS_TURNOVER_FRAC)
 
 
 class Printer:
@@ -70,7 +79,7 @@ class Printer:
         weights = np.array([one.market_frac for one in self.legs])
         self._loads = np.append(vols * np.sqrt(weights), 0.0)
         self._own_vols = np.append(vols * np.sqrt(1.0 - weights), 0.0)
-        self._turnover_usd = np.array([self._turnover(b, q) for b, q in sides]) * hours / 24.0
+        self._turnover_usd = np.array([turnover_usd(b, q) for b, q in sides]) * hours / 24.0
         self._cross = np.array([not {b, q} & set(DOLLARS) for b, q in sides])
 
     def print(self, block: int, motion: Motion) -> Tape:
@@ -84,11 +93,12 @@ class Printer:
         sigma = np.sqrt(self._variance(motion.market_scale[:, np.newaxis], _with_dollar(motion.own_scale)))
         calm = np.sqrt(self._variance(np.ones((1, 1)), np.ones((1, len(self._loads)))))
         turbulence = sigma / calm
-        ohlc = _candles(path, sigma, draws["high"], draws["low"])
+        ohlc = candles(path, sigma, draws["high"], draws["low"])
         base_usd = np.exp(levels[1:, self._base]).T
         volume = self._volumes(np.diff(path) / calm, turbulence, draws["volume"]) / base_usd
         bid, ask = self._quotes(ohlc[..., 3], turbulence, draws["spread"])
-        return Tape(np.concatenate((ohlc, _rounded(volume)[..., np.newaxis]), axis=2), bid, ask, turbulence)
+        ohlcv = np.concatenate((ohlc, rounded(volume)[..., np.newaxis]), axis=2)
+        return Tape(ohlcv, bid, ask, turbulence, np.broadcast_to(sigma, turbulence.shape), base_usd)
 
     def _draws(self, block: int) -> dict[str, F64]:
         streams = [generator(self._seed, symbol, block + PREHISTORY_BLOCKS) for symbol in self._symbols]
@@ -113,19 +123,14 @@ class Printer:
         """Bid and ask around the close, wider in turbulence; rounded outwards, so never crossed."""
         wide = np.clip(turbulence, 0.25, 8.0) ** 0.7 * np.exp(0.15 * normals)
         half = self._spread_bps[:, np.newaxis] * wide * 0.5e-4
-        return _rounded(closes * (1.0 - half), np.floor), _rounded(closes * (1.0 + half), np.ceil)
-
-    @staticmethod
-    def _turnover(base: str, quote: str) -> float:
-        turnovers = [currency(name).turnover_usd for name in (base, quote) if name not in DOLLARS]
-        return min(turnovers) * (1.0 if len(turnovers) == 1 else _CROSS_TURNOVER_FRAC)
+        return rounded(closes * (1.0 - half), np.floor), rounded(closes * (1.0 + half), np.ceil)
 
 
 def _with_dollar(columns: F64) -> F64:
     return np.concatenate((columns, np.zeros((len(columns), 1))), axis=1)
 
 
-def _candles(path: F64, sigma: F64, u_high: F64, u_low: F64) -> F64:
+def candles(path: F64, sigma: F64, u_high: F64, u_low: F64) -> F64:
     """Open, high, low, close ``(n, m, 4)`` of log paths ``(n, m + 1)``.
 
     The extremes of a Brownian bridge between open and close have a closed form; drawn independently
@@ -138,10 +143,10 @@ def _candles(path: F64, sigma: F64, u_high: F64, u_low: F64) -> F64:
     bridge = -2.0 * (_RANGE_SCALE * sigma) ** 2
     highs = middle + np.sqrt(spread + bridge * np.log(1.0 - u_high)) / 2.0
     lows = middle - np.sqrt(spread + bridge * np.log(1.0 - u_low)) / 2.0
-    return _rounded(np.exp(np.stack((opens, highs, lows, closes), axis=2)))
+    return rounded(np.exp(np.stack((opens, highs, lows, closes), axis=2)))
 
 
-def _rounded(numbers: F64, rounding: np.ufunc = np.rint) -> F64:
+def rounded(numbers: F64, rounding: np.ufunc = np.rint) -> F64:
     """Round positive numbers to six significant digits; keeps their order."""
     exponent = np.floor(np.log10(np.maximum(numbers, 1e-12))).astype(np.int64)
     shift = np.minimum(_DIGITS - 1 - exponent, 22)

@@ -1,0 +1,1 @@
+"""Backtests: the fast replay kernel, baselines, validation, and what looks for bias."""

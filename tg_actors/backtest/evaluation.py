@@ -1,0 +1,142 @@
+"""Agents and their ensemble on a market: what they say becomes targets, and targets become returns.
+
+Opinions are heard exactly as the desk hears them, snapshot by snapshot. Targets follow the wishes of the
+risk room (:mod:`tg_actors.risk.wishes`) without its sizes, stops and breakers: each agent moves its own
+sleeve of every instrument, up to all of it. So a figure here says what the opinions are worth, and the
+desk's own backtest what the desk makes of them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from pydantic import Field
+
+from tg_actors.agents.opining import OpiningCore
+from tg_actors.backtest.market_bars import MarketBars
+from tg_actors.backtest.population import CASH, DayGrid, Outcome, TradingCosts, outcome, play
+from tg_actors.domain.blocks import F64, MarketSnapshot, Opinions
+from tg_actors.domain.message import Message
+from tg_actors.market.config import MarketSpec, open_market
+from tg_actors.meta.ensemble import CombineRequest, EqualWeightEnsemble, MetaConfig
+from tg_actors.portfolio.performance import DAY_NS
+
+#: The name of the ensemble among the agents.
+ENSEMBLE = "ensemble"
+
+
+class TargetRule(Message):
+    """When an exposure becomes a target; the same words as in the risk limits of a desk.
+
+    An entry or an increase needs ``confidence_frac_min``; nothing moves for less than ``band_frac`` of a
+    full position, and a position of less is closed.
+    """
+
+    confidence_frac_min: float = Field(ge=0, le=1)
+    band_frac: float = Field(ge=0, lt=1)
+    allow_short: bool = False
+
+
+class Stances:
+    """Targets of ``n`` instruments, remembered from cycle to cycle; flat at first."""
+
+    def __init__(self, n: int, rule: TargetRule) -> None:
+        self._rule = rule
+        self._held = np.zeros(n)
+
+    def take(self, exposure: F64, confidence: F64) -> F64:
+        """Return the targets ``(n,)`` after one cycle; a NaN exposure leaves its position alone.
+
+        A flip closes first and enters in a later cycle, as on the desk.
+        """
+        rule, held = self._rule, self._held
+        # Comparisons with NaN are false: silence moves nothing. np.clip is slow on short arrays.
+        aim = np.minimum(np.maximum(exposure, -1.0 if rule.allow_short else 0.0), 1.0)
+        size = np.abs(aim)
+        leaves = (held != 0) & ((aim * held <= 0) | (size < rule.band_frac))
+        allowed = (size <= np.abs(held)) | (confidence >= rule.confidence_frac_min)
+        moves = allowed & (np.abs(aim - held) >= rule.band_frac) & (aim != held)
+        self._held = np.where(leaves, 0.0, np.where(moves, aim, held))
+        return self._held
+
+
+class Chorus:
+    """Some agents and their ensemble, heard over the snapshots of a market."""
+
+    def __init__(
+        self, cores: Sequence[OpiningCore], n: int, rule: TargetRule, meta: MetaConfig | None = None
+    ) -> None:
+        self._cores = tuple(cores)
+        for core in self._cores:
+            core.recall(None)
+        names = tuple(core.name for core in self._cores)
+        self._ensemble = None if meta is None else EqualWeightEnsemble(names, meta)
+        self.names = names if meta is None else (*names, ENSEMBLE)
+        self._stances = {name: Stances(n, rule) for name in self.names}
+        self._targets: dict[str, list[F64]] = {name: [] for name in self.names}
+
+    def hear(self, snapshot: MarketSnapshot) -> None:
+        """Ask everybody about one cycle; an incoherent answer is an absence."""
+        n = len(snapshot.symbols)
+        said = [core.opine(snapshot) for core in self._cores]
+        for opinions in said:
+            sound = opinions.incoherence(n) is None
+            silence = np.full(n, np.nan)
+            exposure = opinions.direction * opinions.confidence if sound else silence
+            self._enter(opinions.agent, exposure, opinions.confidence if sound else silence)
+        if self._ensemble is not None:
+            self._combine(self._ensemble, snapshot, tuple(o for o in said if o.incoherence(n) is None))
+
+    def _combine(
+        self, ensemble: EqualWeightEnsemble, snapshot: MarketSnapshot, opinions: tuple[Opinions, ...]
+    ) -> None:
+        targets = ensemble.combine(CombineRequest(snapshot, opinions))
+        self._enter(ENSEMBLE, targets.exposure, targets.confidence)
+
+    def _enter(self, name: str, exposure: F64, confidence: F64) -> None:
+        self._targets[name].append(self._stances[name].take(exposure, confidence))
+
+    def targets(self) -> dict[str, F64]:
+        """Targets ``(T, n)`` of everybody over the cycles that were heard."""
+        return {name: np.array(rows) for name, rows in self._targets.items()}
+
+
+def hear_market(
+    chorus: Chorus, market: MarketSpec, cycles: int, tell: Callable[[int], None] = lambda _: None
+) -> dict[str, F64]:
+    """Hear a chorus over the first ``cycles`` of a market; ``tell`` is told the cycle now and then.
+
+    Raises:
+        UserError: the market cannot be had.
+    """
+    builder = open_market(market)
+    for cycle in range(cycles):
+        snapshot = builder.advance(cycle)
+        if snapshot is None:
+            break
+        chorus.hear(snapshot)
+        if cycle % _TELL_EVERY == 0:
+            tell(cycle)
+    return chorus.targets()
+
+
+_TELL_EVERY = 100
+
+
+def rotations(bars: MarketBars, targets: F64, costs: TradingCosts, seed: int, samples: int) -> Iterator[F64]:
+    """Yield daily returns ``(days,)`` of the same targets at other times: random entries, matched turnover.
+
+    All instruments are turned round by one random number of bars, at least a day: how long what is held
+    together, how often it is traded and what that costs stay as they are; only *when* is left to chance.
+    """
+    days = DayGrid(bars.close_ns, bars.bar_ns)
+    least = min(max(DAY_NS // bars.bar_ns, 1), len(bars) // 4)
+    for by in np.random.default_rng(seed).integers(least, len(bars) - least, samples).tolist():
+        turned = np.asfortranarray(np.roll(targets, by, axis=0))
+        yield days.returns(play(bars, turned, costs).equity, CASH)
+
+
+def worth(name: str, bars: MarketBars, targets: F64, costs: TradingCosts) -> Outcome:
+    """Return what targets earned on the bars they were decided on, after costs."""
+    days = DayGrid(bars.close_ns, bars.bar_ns)
+    # A bar that is missing cannot be traded; the kernel waits for the next one by itself.
+    return outcome(name, days, play(bars, np.asfortranarray(targets), costs))

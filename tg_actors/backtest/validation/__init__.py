@@ -1,0 +1,1 @@
+"""Statistics of belief: splits without leaks, overfitting, intervals, significance, evidence. Pure NumPy."""

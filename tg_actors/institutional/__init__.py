@@ -1,0 +1,1 @@
+"""Institutional strategies: liquidity, smart money, volume profile, cross-asset, rebalancing; pure cores."""
