@@ -103,7 +103,8 @@ def test_agents_are_judged_beside_the_baselines(tg: Tg) -> None:
     words = (
         f"backtest agents --desk kraken-paper --market simulated --cycles {CYCLES} --windows 3 --rotations 9"
     )
-    said = answer(tg, *words.split())
+    said = answer(tg, *words.split(), "--confidence-min", "0.4", "--band", "0.25")
+    assert said["rule"] == {"confidence_frac_min": 0.4, "band_frac": 0.25, "allow_short": False}
     names = [row["name"] for row in said["standings"]]
     assert names[:2] == ["buy_and_hold()", "best baseline of the past"]
     assert names[3:] == ["trend", "mean_reversion", "breakout", "momentum", "ensemble"]

@@ -26,6 +26,10 @@ Confidence = Annotated[
     float | None,
     typer.Option("--confidence-min", min=0, max=1, help="What an entry needs; the desk's limit if left out."),
 ]
+Band = Annotated[
+    float | None,
+    typer.Option("--band", min=0, max=0.99, help="Smallest change and position; the desk's if left out."),
+]
 _WINDOWS = 8
 _ROTATIONS = 99
 
@@ -45,6 +49,7 @@ def agents(
     windows: Windows = _WINDOWS,
     rotated: Rotations = _ROTATIONS,
     confidence_min: Confidence = None,
+    band: Band = None,
     inline: Inline = None,
     workers: Workers = None,
     markdown: Markdown = False,
@@ -59,7 +64,7 @@ def agents(
         from tg_actors.desk.plan import Flags
 
         flags = Flags(market, data, instruments, timeframe, from_, to, seed)
-        wanted = SweepFlags(cycles, fee_frac, slippage_bps, confidence_min)
+        wanted = SweepFlags(cycles, fee_frac, slippage_bps, confidence_min, band)
         swept = sweep_market(desk, flags, wanted)
     members = library(swept.bars.bar_ns)
     began = time.monotonic()

@@ -41,6 +41,7 @@ class SweepFlags:
     fee_frac: float | None = None
     slippage_bps: float | None = None
     confidence_frac_min: float | None = None
+    band_frac: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +116,10 @@ def _market_of(config: DeskConfig, wanted: SweepFlags) -> SweepMarket:
 
 def _rule(config: DeskConfig, wanted: SweepFlags) -> TargetRule:
     """When opinions become targets: as the desk's limits say."""
-    limits, asked = config.risk, wanted.confidence_frac_min
+    limits, confidence, band = config.risk, wanted.confidence_frac_min, wanted.band_frac
     return TargetRule(
-        confidence_frac_min=float(limits.confidence_frac_min) if asked is None else asked,
-        band_frac=float(limits.rebalance_band_frac),
+        confidence_frac_min=float(limits.confidence_frac_min) if confidence is None else confidence,
+        band_frac=float(limits.rebalance_band_frac) if band is None else band,
         allow_short=limits.allow_short,
     )
 

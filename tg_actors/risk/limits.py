@@ -49,7 +49,7 @@ class RiskLimits(Message):
     risk_per_trade_frac: _Frac = Decimal("0.01")
     position_frac_max: Decimal = Field(default=Decimal("0.10"), gt=0, le=Decimal("0.5"))
     leverage_max: Decimal = Field(default=Decimal(1), gt=0, le=10)
-    cluster_exposure_frac_max: _Frac | None = None
+    cluster_exposure_frac_max: Decimal | None = Field(default=None, gt=0, le=1)
     cluster_correlation_min: Decimal = Field(default=Decimal("0.5"), ge=0, le=1)
     cluster_correlation_max: Decimal = Field(default=Decimal("0.8"), ge=0, le=1)
     drawdown_frac_max: _Frac = Decimal("0.15")
