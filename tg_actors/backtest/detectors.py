@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tg_actors.backtest.tape import Change, Tape
 from tg_actors.domain.blocks import F64
+from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
 from tg_actors.market.windows import DAY_NS
 
@@ -113,7 +114,7 @@ def look_ahead(subject: Subject, tape: Tape, *, seed: int, tolerance: float = 0.
     """Examine a subject; ``tolerance`` is how far two answers may differ and still be the same.
 
     Raises:
-        ValueError: the subject answered something of another shape when its future was changed.
+        UserError: the subject answered something of another shape when its future was changed.
     """
     whole = subject.answers(tape, 0, tape.cycles)
     cuts = cuts_of(tape)
@@ -122,9 +123,10 @@ def look_ahead(subject: Subject, tape: Tape, *, seed: int, tolerance: float = 0.
         for change in Change:
             other = subject.answers(tape.changed(cut, change, seed), 0, cut + 1)
             if other.columns != whole.columns or len(other.values) < cut + 1:
-                raise ValueError(
-                    f"{subject.name} answered {len(other.values)} bars of {len(other.columns)} columns after "
-                    f"the future was {change}, and {len(whole.values)} of {len(whole.columns)} before"
+                raise UserError(
+                    f"{subject.name} answered {len(other.values)} bars of {_listed(other.columns)} after the "
+                    f"future was {change}, and {len(whole.values)} of {_listed(whole.columns)} before: it "
+                    "must answer the same columns whatever comes"
                 )
             before, after = whole.values[: cut + 1], other.values[: cut + 1]
             compared += int(np.isfinite(before[:, : whole.spoken]).sum())
@@ -132,6 +134,10 @@ def look_ahead(subject: Subject, tape: Tape, *, seed: int, tolerance: float = 0.
             if leak is not None:
                 leaks.append(leak)
     return LookAhead(subject=subject.name, bars=tape.cycles, cuts=cuts, compared=compared, leaks=tuple(leaks))
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return f"{', '.join(columns[:_COLUMNS_SHOWN])}{' …' if len(columns) > _COLUMNS_SHOWN else ''}"
 
 
 def _leak(

@@ -1,6 +1,8 @@
 """A user's own function as a subject of the detectors: bars of one instrument in, signals out."""
 
-from collections.abc import Callable
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,21 @@ from tg_actors.domain.errors import UserError
 
 #: Columns of the frame that a function gets; its index is the UTC instant at which each bar opened.
 COLUMNS = ("open", "high", "low", "close", "volume")
+
+
+@contextlib.contextmanager
+def theirs(name: str) -> Iterator[None]:
+    """Run somebody else's code: what it prints goes to stderr, and what it raises becomes a sentence.
+
+    Raises:
+        UserError: it raised something, or tried to end the program.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except (Exception, SystemExit) as error:  # whatever a stranger's program can raise
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{name} failed with {told}; correct it, --debug shows where") from error
 
 
 class FunctionSubject:
@@ -37,7 +54,7 @@ class FunctionSubject:
         Bars after ``end`` are in the frame where the tape has them: a function is asked once for all bars.
 
         Raises:
-            UserError: the answer is not one number per bar.
+            UserError: it failed, or the answer is not one number per bar.
         """
         columns: list[str] = []
         parts = []
@@ -48,7 +65,9 @@ class FunctionSubject:
         for i, symbol in enumerate(tape.symbols):
             known = np.flatnonzero(np.isfinite(grid[:, i, 3]))
             bars = pd.DataFrame(grid[known, i], index=opens[known], columns=list(COLUMNS))
-            said = self._numbers(self._function(bars.copy()), bars)
+            with theirs(self._name):
+                answer = self._function(bars.copy())
+            said = self._numbers(answer, bars)
             values = np.full((len(grid), said.shape[1]), np.nan)
             values[known] = said.to_numpy(dtype=np.float64)
             parts.append(values[: end - first])
@@ -56,10 +75,13 @@ class FunctionSubject:
         return Answers(tuple(columns), np.concatenate(parts, axis=1), spoken=len(columns))
 
     def _numbers(self, said: object, bars: pd.DataFrame) -> pd.DataFrame:
-        """The answer as a frame of numbers with one row per bar."""
+        """The answer as a frame of numbers with one row per bar, in the order of the bars."""
+        if isinstance(said, pd.Series | pd.DataFrame) and len(said) == len(bars):
+            # A pandas object says by its labels which bar each row is of, whatever their order.
+            said = said.reindex(bars.index) if set(said.index) == set(bars.index) else said
         if isinstance(said, pd.DataFrame):
             frame = said.drop(columns=[column for column in COLUMNS if column in said.columns])
-            frame = frame.select_dtypes(["number", "bool"])
+            frame = frame.infer_objects().select_dtypes(["number", "bool"])
         else:
             array = np.asarray(said)
             frame = pd.DataFrame({"signal": array if array.ndim == 1 else np.empty(0)})
@@ -69,4 +91,4 @@ class FunctionSubject:
                 f"{self._name} must answer with one number for each of its {len(bars)} bars (an array, "
                 f"a series or a frame with new columns), but answered {len(frame)} rows"
             )
-        return frame.astype(np.float64)
+        return pd.DataFrame(frame.to_numpy(dtype=np.float64, na_value=np.nan), columns=frame.columns)

@@ -184,7 +184,7 @@ def _agents() -> list[str]:
 
 def _function(target: str) -> "Subject":
     """Import ``FILE.py:function``; it runs with all rights, as any program of yours does."""
-    from tg_actors.backtest.detectors_functions import FunctionSubject
+    from tg_actors.backtest.detectors_functions import FunctionSubject, theirs
     from tg_actors.domain.errors import UserError
 
     file, _, name = target.rpartition(":")
@@ -193,7 +193,8 @@ def _function(target: str) -> "Subject":
     if spec is None or spec.loader is None:
         raise UserError(f"{target}: there is no Python file {file!r}, write FILE.py:function")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with theirs(str(path)):
+        spec.loader.exec_module(module)
     function = getattr(module, name, None)
     if not callable(function):
         raise UserError(f"{path} has no function {name!r}: write FILE.py:function")

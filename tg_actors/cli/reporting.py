@@ -23,6 +23,9 @@ _METRICS = (
     "win_rate_closed_trades",
     "profit_factor_closed_trades",
     "expectancy_closed_trades",
+    "sqn_closed_trades",
+    "mae_median_frac",
+    "mfe_median_frac",
     "exposure_time_frac",
     "turnover",
 )

@@ -85,6 +85,11 @@ def decode(data: bytes) -> DecisionBlock:
     )
 
 
+def decode_mid(data: bytes, n: int) -> F64:
+    """Return the marks alone of a block of ``n`` instruments, ``(n,)``: a report reads thousands of them."""
+    return np.frombuffer(data, dtype="<f8", count=n, offset=_LENGTH + int.from_bytes(data[:_LENGTH], "big"))
+
+
 def block_hash(data: bytes) -> str:
     """Hex SHA-256 of an encoded block, as the decision carries it."""
     return hashlib.sha256(data).hexdigest()

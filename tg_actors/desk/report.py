@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tg_actors.desk.block import decode
+import numpy as np
+
+from tg_actors.desk.block import decode, decode_mid
 from tg_actors.desk.history import executor_spec, last_marks, marks
 from tg_actors.domain.money import ZERO, money_text
 from tg_actors.domain.orders import Fill, Intent, Order, OrderState, OrderType
@@ -19,6 +21,7 @@ from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.records import Event, EventType
 from tg_actors.portfolio.attribution import AgentResult, Attribution
 from tg_actors.portfolio.books import Books
+from tg_actors.portfolio.metrics_trades import BarRanges, excursions
 from tg_actors.portfolio.performance import DEFINITIONS, EquityPoint, Performance, measure
 from tg_actors.portfolio.trades import ClosedTrade
 
@@ -131,13 +134,34 @@ def make_report(run: str, journal: JournalReader) -> Report:
         fills=len(fills),
         equity_open=curve[0][1] if curve else ZERO,
         equity=curve[-1][1] if curve else ZERO,
-        performance=measure(points_of(curve, replay.held), replay.trades, replay.fees, replay.traded),
+        performance=measure(
+            points_of(curve, replay.held),
+            replay.trades,
+            replay.fees,
+            replay.traded,
+            excursions(replay.trades, price_ranges(journal) if replay.trades else {}),
+        ),
         agents=replay.attribution.report(mids, replay.books.rates(mids)),
         slippage_bps_mean=sum(slippage, ZERO) / len(slippage) if slippage else None,
         venues=account_venues(journal.permits(), orders, fills, _acks(journal)),
         trading_state=journal.trading_state().value,
         digest=digest(journal),
     )
+
+
+def price_ranges(journal: JournalReader) -> dict[str, BarRanges]:
+    """Return where the price of each instrument was at every mark of a run.
+
+    A journal keeps marks, not bars: an excursion within a bar is not seen.
+    """
+    symbols: tuple[str, ...] = ()
+    marks_ns, mids = [], []
+    for at_ns, block in journal.blocks():
+        symbols = symbols or decode(block).symbols
+        marks_ns.append(at_ns)
+        mids.append(decode_mid(block, len(symbols)))
+    instants, prices = np.array(marks_ns, dtype=np.int64), np.array(mids)
+    return {symbol: BarRanges(0, instants, prices[:, i], prices[:, i]) for i, symbol in enumerate(symbols)}
 
 
 def closed_trades(journal: JournalReader) -> list[ClosedTrade]:

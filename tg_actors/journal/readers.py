@@ -222,6 +222,14 @@ class JournalReader:
         rows = self.query(select(cycles.c.at_ns, cycles.c.equity).order_by(cycles.c.cycle))
         return [(row["at_ns"], row["equity"]) for row in rows]
 
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Yield (UTC ns, binary block) of every decided cycle, in order."""
+        page = select(cycles.c.cycle, cycles.c.at_ns, cycles.c.block).order_by(cycles.c.cycle).limit(_PAGE)
+        newest = -1
+        while rows := self.query(page.where(cycles.c.cycle > newest)):
+            yield from ((row["at_ns"], row["block"]) for row in rows)
+            newest = rows[-1]["cycle"]
+
     def cycles_count(self) -> int:
         """Count decided cycles."""
         return int(self._scalar(select(func.count()).select_from(cycles)))

@@ -141,7 +141,7 @@ METRICS: Mapping[str, Metric] = {
     "mae_median_frac": Metric(
         _excursion("adverse_frac", np.median),
         "maximum adverse excursion, median over closed trades: how far the price ran against a trade, as a "
-        "part of its entry price, over the bars wholly inside it (Sweeney 1996)",
+        "part of its entry price, over the bars wholly inside it, of a journal over its marks (Sweeney 1996)",
         _FRAC,
     ),
     "mae_worst_frac": Metric(_excursion("adverse_frac", max), "the largest of them", _FRAC),

@@ -12,12 +12,13 @@ import numpy as np
 from tg_actors.backtest.validation.evidence import Evidence, evidence
 from tg_actors.desk.block import decode
 from tg_actors.desk.history import marks
-from tg_actors.desk.report import Replay, Report, make_report, points_of, replayed
+from tg_actors.desk.report import Replay, Report, make_report, points_of, price_ranges, replayed
 from tg_actors.domain.blocks import F64, I64
 from tg_actors.domain.money import ZERO
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.records import EventType
 from tg_actors.portfolio.attribution import AgentResult
+from tg_actors.portfolio.metrics_trades import excursions
 from tg_actors.portfolio.performance import Performance, daily_returns, measure
 from tg_actors.portfolio.trades import ClosedTrade
 from tg_actors.reports.spans import Span, require_marks, whole
@@ -134,7 +135,7 @@ def read_sheet(run: str, journal: JournalReader, span: Span | None = None, trial
         at_ns=at_ns,
         equity=equity,
         regimes=tuple(regimes[k] for k in shown),
-        performance=measure(points, trades, fees, traded),
+        performance=measure(points, trades, fees, traded, excursions(trades, price_ranges(journal))),
         agents=_agents(before, after, mids_first, mids_last),
         instruments=_instruments(before, after, mids_first, mids_last, trades),
         by_regime=_by_regime(at_ns, equity, [regimes[k] for k in shown], trades),
