@@ -211,21 +211,6 @@ def test_a_market_of_losers_has_no_best_and_one_that_never_moves_does_no_harm() 
         significance.superior_ability(losers[:7], seed=1)
 
 
-def test_random_entries_are_matched_in_number_length_and_side() -> None:
-    rng = np.random.default_rng(17)
-    returns = rng.normal(0, 0.01, 2_000)
-    blind = np.repeat(rng.choice([-1.0, 0.0, 0.5], 100), 20)
-    knowing = np.where(returns > 0, 1.0, 0.0)
-    by_chance = significance.against_random_entries(blind, returns, seed=1, cost_frac=0.001)
-    assert 0.02 < by_chance.p_value < 0.98
-    assert by_chance.by_chance.std() > 0
-    known = significance.against_random_entries(knowing, returns, seed=1, samples=199)
-    assert known.p_value == 1 / 200
-    # Costs are the same whatever the order of two kinds of runs that alternate.
-    flat = significance.against_random_entries(knowing, np.zeros(2_000), seed=1, cost_frac=0.01, samples=5)
-    assert flat.earned == pytest.approx(-0.01 * np.abs(np.diff(knowing, prepend=0)).sum() / 2_000)
-
-
 def test_adjusted_p_values_by_hand() -> None:
     p = np.array([0.04, 0.01, 0.03, 0.005])
     assert significance.holm(p) == pytest.approx([0.06, 0.03, 0.06, 0.02])

@@ -92,3 +92,57 @@ def test_noise_is_judged_and_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert (said["noise"]["markets"], said["planted"]["markets"], said["honest"]) == (10, 1, True)
     noise(markets=10, edges=0, bars=2_000, strategies=2)
     assert "best of the past, out of sample" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def mine(bars):\n    raise KeyError('rsi')", "mine.py:mine failed with KeyError: 'rsi'"),
+        ("def mine(bars):\n    raise SystemExit(0)", "mine.py:mine failed with SystemExit: 0"),
+        ("import nothing_like_this", "No module named 'nothing_like_this'"),
+        ("def mine(bars:", "SyntaxError"),
+        (
+            "def mine(bars):\n    bars[f'c{len(bars)}'] = 1.0\n    return bars",
+            "c200 before: it must answer the same columns",
+        ),
+    ],
+)
+def test_a_program_that_fails_is_told_in_one_sentence(tmp_path: Path, source: str, words: str) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(source)
+    with pytest.raises(UserError) as told:
+        lookahead(f"{file}:mine", cycles=200, instruments="BTC/USDT")
+    assert words in str(told.value)
+
+
+def test_what_a_function_prints_is_not_in_the_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("print('read')\n\ndef mine(bars):\n    print('asked')\n    return bars.close")
+    lookahead(f"{file}:mine", cycles=100, instruments="BTC/USDT", json_=True)
+    said = capsys.readouterr()
+    assert json.loads(said.out)["clean"]
+    assert "read" in said.err
+    assert "asked" in said.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "leaks"),
+    [
+        ("bars.close.rolling(5).mean().iloc[::-1]", False),  # labels say which bar a row is of
+        ("bars.assign(up=bars.close.shift(-1).astype(object), one=1.0)", True),  # numbers in an object column
+        ("bars.assign(up=(bars.close > bars.open).astype('Int64').mask(bars.close.isna()))", False),
+    ],
+)
+def test_pandas_answers_are_read_by_their_labels_and_their_numbers(
+    tmp_path: Path, answer: str, *, leaks: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(f"def mine(bars):\n    return {answer}")
+    if leaks:
+        with pytest.raises(SystemExit):
+            lookahead(f"{file}:mine", cycles=200, instruments="BTC/USDT", json_=True)
+    else:
+        lookahead(f"{file}:mine", cycles=200, instruments="BTC/USDT", json_=True)
+    assert json.loads(capsys.readouterr().out)["clean"] is not leaks

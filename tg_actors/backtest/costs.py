@@ -15,6 +15,8 @@ import numpy as np
 from tg_actors.domain.blocks import F64
 
 BPS = 1e-4
+#: Slippage in basis points stays below this, in the practice exchange as here: more is a unit mistake.
+BPS_LIMIT = 1000
 #: Bars of the trailing volatility behind ``volatility``.
 VOLATILITY_BARS = 24
 
@@ -43,6 +45,10 @@ class SlippageName(StrEnum):
     IMPACT_BPS = "impact_bps"
 
 
+#: The models whose number is in basis points.
+_IN_BPS = frozenset({SlippageName.FIXED_BPS, SlippageName.IMPACT_BPS})
+
+
 @dataclass(frozen=True, slots=True)
 class SlippageTerms:
     """``base (T,)``, ``impact (T,)`` per unit of quantity, and where that ends, as fractions of the price."""
@@ -61,7 +67,8 @@ class SlippageModel:
     times participation (quantity wanted over the volume of the bar that fills, at most 1; it needs volumes).
 
     Raises:
-        ValueError: the number is negative or not finite, or ``none`` comes with one.
+        ValueError: the number is negative or not finite, 1000 basis points or more, or ``none`` comes with
+            one.
     """
 
     name: SlippageName = SlippageName.NONE
@@ -72,6 +79,8 @@ class SlippageModel:
             raise ValueError(f"slippage {self.name.value}: {self.value} is not a number of at least 0")
         if self.name is SlippageName.NONE and self.value:
             raise ValueError("slippage none takes no number")
+        if self.name in _IN_BPS and self.value >= BPS_LIMIT:
+            raise ValueError(f"slippage {self.name.value}: {self.value:g} must be below {BPS_LIMIT} basis points")
 
     def terms(self, close: F64, volume: F64 | None) -> SlippageTerms:
         """Return the terms for every bar.

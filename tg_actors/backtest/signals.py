@@ -30,6 +30,9 @@ _NUMBERS = (*PRICES, "volume")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Largest absolute integer that counts as a unit (until the year 5138), and its nanoseconds.
 _UNITS = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (10**20, 1))
+#: Digits of the largest of them; and the last instant that nanoseconds in 64 bits can name.
+_DIGITS_MAX = 20
+_LAST_NS = int(np.iinfo(np.int64).max)
 _MINUTE_NS = 60 * 10**9
 
 
@@ -183,6 +186,8 @@ def _times(table: _Table) -> NDArray[np.int64]:
                 f"{table.where(row)}: timestamp {cell!r} is no time like that of the first row: use ISO "
                 "8601, or one unit since 1970 all through"
             )
+        if abs(at_ns) > _LAST_NS:
+            raise UserError(f"{table.where(row)}: timestamp {cell!r} is not from 1678 to 2261")
         times[row] = at_ns
     return times
 
@@ -216,7 +221,8 @@ class _Unit:
 
 def _whole(cell: Any) -> int | None:
     text = str(cell).strip()
-    return int(text) if text.removeprefix("-").isdecimal() and text.isascii() else None
+    digits = text.removeprefix("-")
+    return int(text) if digits.isdecimal() and text.isascii() and len(digits) <= _DIGITS_MAX else None
 
 
 def _iso(cell: Any) -> int | None:

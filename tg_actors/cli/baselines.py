@@ -78,6 +78,7 @@ def _content(
 ) -> dict[str, Any]:
     import numpy as np
 
+    from tg_actors.backtest.choice_paths import choice_paths
     from tg_actors.backtest.population import sharpes_365
     from tg_actors.backtest.standing import BENCHMARK, overfitting, search
     from tg_actors.market.timeframes import instant_text
@@ -85,6 +86,7 @@ def _content(
     sharpes = sharpes_365(population.returns)
     order = np.argsort(-sharpes, kind="stable")
     bars = swept.bars
+    paths = choice_paths(population)
     benchmarks = (None, BENCHMARK) if BENCHMARK in population.names else (None,)
     return {
         "symbols": bars.symbols,
@@ -102,6 +104,7 @@ def _content(
         },
         "profitable_frac": round(float((population.total_return_frac > 0).mean()), 4),
         "pbo_frac": overfitting(population),
+        "choice_paths": None if paths is None else paths.model_dump(mode="json"),
         "searches": [search(population, 0, one).model_dump(mode="json") for one in benchmarks],
         "families": _families(population, sharpes),
         "top": [_row(population, int(k), sharpes) for k in order[:top]],
@@ -166,9 +169,10 @@ def _print(content: dict[str, Any]) -> None:
         "pbo_frac",
         "seconds",
     )
-    show(
-        [{"figure": f, "value": content[f]} for f in figures], ("figure", "value"), "Baselines", as_json=False
-    )
+    rows = [{"figure": f, "value": content[f]} for f in figures]
+    if content["choice_paths"] is not None:
+        rows.append({"figure": "best_out_of_sample", "value": _paths(content["choice_paths"])})
+    show(rows, ("figure", "value"), "Baselines", as_json=False)
     columns = ("baseline", "sharpe_daily_365", "total_return_frac", "max_drawdown_frac", "turnover")
     show(content["top"], columns, "Best after costs", as_json=False)
     show(content["references"], columns, "Beside them", as_json=False)
@@ -180,6 +184,15 @@ def _print(content: dict[str, Any]) -> None:
         from tg_actors.cli.standings import print_standings
 
         print_standings([content["run"]], "The run, out of sample")
+
+
+def _paths(found: dict[str, Any]) -> str:
+    """What choosing the best does to its Sharpe ratio, over the paths of the cross-validation."""
+    ratios = found["sharpe_daily_365"]
+    return (
+        f"sharpe_daily_365 {found['sharpe_median']:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f} on "
+        f"{len(ratios)} paths), {found['sharpe_in_sample']:.2f} in sample"
+    )
 
 
 def _list_families(*, as_json: bool) -> None:

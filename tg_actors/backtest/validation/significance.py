@@ -1,4 +1,4 @@
-"""Is a rule better than chance, and is the best of many better than chance? Pure, seeded."""
+"""Is the best of many better than chance, and what do many p-values say together? Pure, seeded."""
 
 import math
 from collections.abc import Iterator
@@ -14,54 +14,6 @@ from tg_actors.portfolio.resampling import optimal_block, stationary
 _SLICE_NUMBERS = 2_000_000
 #: Fewer show no dependence between days, and Hansen's threshold takes a logarithm twice.
 _DAYS_MIN = 8
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AgainstChance:
-    """What a rule earned, and what ``(samples,)`` random rules earned.
-
-    ``p_value`` counts the rule itself among the random ones, so that it is never 0 (Phipson and Smyth 2010).
-    """
-
-    earned: float
-    by_chance: F64
-
-    @property
-    def p_value(self) -> float:
-        """Probability of earning as much by chance."""
-        return (1.0 + float((self.by_chance >= self.earned).sum())) / (1.0 + self.by_chance.size)
-
-
-def against_random_entries(
-    targets: F64, returns: F64, *, seed: int, cost_frac: float = 0.0, samples: int = 1_000
-) -> AgainstChance:
-    """Compare a rule with random rules that trade as often, hold as long and on the same side.
-
-    The runs of equal position are put in random order: their number, length, side and hence costs up to the
-    joins stay the same, only *when* changes. Earned is the mean of
-    ``target * return - cost * change`` per bar.
-
-    Args:
-        targets: position held *during* each bar, a signed fraction, ``(n,)``; already decided before it.
-        returns: simple return of each bar, ``(n,)``.
-        seed: of the random order.
-        cost_frac: cost of a change of position by 1.
-        samples: random rules.
-    """
-    rng = np.random.default_rng(seed)
-    starts = np.flatnonzero(np.concatenate(([True], targets[1:] != targets[:-1])))
-    lengths = np.diff(np.append(starts, targets.size))
-    sides = targets[starts]
-    earned = np.empty(samples)
-    for k in range(samples):
-        order = rng.permutation(starts.size)
-        earned[k] = _earned(np.repeat(sides[order], lengths[order]), returns, cost_frac)
-    return AgainstChance(_earned(targets, returns, cost_frac), earned)
-
-
-def _earned(targets: F64, returns: F64, cost_frac: float) -> float:
-    changed = np.abs(np.diff(targets, prepend=0.0)).sum()
-    return float((targets @ returns - cost_frac * changed) / returns.size)
 
 
 @dataclass(frozen=True, slots=True)
