@@ -89,7 +89,7 @@ def main() -> None:
     for seed, case in enumerate(CASES):
         ohlcv, targets = market(args.bars, seed, case.levels)
         kernel = replay(ohlcv[:, 0], ohlcv[:, 3], targets, case.rules, _CASH, volume=ohlcv[:, 4])
-        closed = len(trades(kernel, ohlcv[:, 3]))
+        closed = len(trades(kernel))
         for engine in case.engines:
             answer = ask(engine, case, ohlcv, targets, args.python)
             equity, fill = differences(Answer.of(kernel), answer)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.desk_words import SYMBOLS, Desk, Scene, flipping, simulated
+from tg_actors.domain.errors import UserError
 from tg_actors.domain.orders import TradingState
 from tg_actors.portfolio.performance import DAY_NS
 from tg_actors.reports.figures import buy_and_hold, monthly_returns
@@ -66,6 +67,22 @@ def test_days_add_up_to_the_run(desk: Desk, sheet: Sheet) -> None:
     assert sum(len(day.trades) for day in days) == len(sheet.trades)
     assert sum(float(day.performance.fees) for day in days) == pytest.approx(float(sheet.performance.fees))
     assert sum(dict(day.denials).get("COOLDOWN", 0) for day in days) == dict(sheet.denials).get("COOLDOWN", 0)
+
+
+def test_a_trade_is_opened_in_one_regime_of_one_day(desk: Desk, sheet: Sheet) -> None:
+    days = [
+        read_sheet("a-run", desk.journal, day_of(at_ns))
+        for at_ns in sorted({int(at) // DAY_NS * DAY_NS + DAY_NS for at in sheet.at_ns - 1})
+    ]
+    opened = sum(line.trades_opened for day in days for line in day.by_regime)
+    of_another_day = sum(trade.opened_ns < day.at_ns[0] for day in days for trade in day.trades)
+    assert of_another_day > 0
+    assert opened == len(sheet.trades) - of_another_day
+
+
+def test_a_desk_that_has_only_begun_is_told_so(tmp_path: Path) -> None:
+    with SCENE.open(tmp_path) as desk, pytest.raises(UserError, match="not decided anything yet"):
+        read_sheet("begun", desk.journal)
 
 
 def test_months_compound_to_the_total(sheet: Sheet) -> None:

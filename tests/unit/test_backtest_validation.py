@@ -1,5 +1,6 @@
 """Statistics of belief against closed forms, simulations and other libraries."""
 
+import itertools
 import math
 import re
 from statistics import NormalDist
@@ -62,6 +63,12 @@ def test_luck_is_the_mean_maximum_of_normal_numbers(trials: int) -> None:
     assert overfitting.sharpe_of_luck(trials, 0.1) == pytest.approx(
         overfitting.sharpe_of_luck(trials, 1) / 10
     )
+
+
+def test_however_many_trials_there_is_a_luckiest_one() -> None:
+    luck = [overfitting.sharpe_of_luck(10**power, 1.0) for power in range(1, 30)]
+    assert all(after > before for before, after in itertools.pairwise(luck))
+    assert luck[-1] < math.sqrt(2.0 * math.log(10**29))  # what no mean maximum of normal numbers exceeds
 
 
 def test_one_trial_needs_no_deflation_and_none_makes_no_sense() -> None:
@@ -166,6 +173,17 @@ def test_any_figure_has_an_interval_and_slices_do_not_matter(monkeypatch: pytest
     )
     assert bootstrap.interval(returns[:1], seed=3) is None
     assert bootstrap.interval(np.zeros(20), seed=3) is None
+
+
+def test_one_day_drawn_again_and_again_has_no_sharpe_ratio() -> None:
+    rows = np.full((3, 7), 0.1)
+    rows[1, 0] = 0.2
+    found = bootstrap.sharpe_yearly_365(rows)
+    assert np.isnan(found[[0, 2]]).all()
+    assert found[1] == pytest.approx(sharpe_daily_365(rows[1]))
+    around = bootstrap.interval(np.array([0.1, 0.3]), seed=1, block_mean=1.0)
+    assert around is not None
+    assert abs(around.high) < 100
 
 
 def excess(strategies: int = 12, days: int = 500, seed: int = 15) -> F64:

@@ -10,13 +10,14 @@ from pydantic import ValidationError
 
 from tests.kernel_words import HOUR_NS, through_desk
 from tg_actors.backtest.fills import FillRule
-from tg_actors.backtest.kernel import KernelRules
+from tg_actors.backtest.kernel import KernelRules, replay
 from tg_actors.desk.experiment import Extras
 from tg_actors.domain.blocks import Depth
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.orders import Liquidity, OrderSpec, OrderState, OrderType, Protection, TimeInForce
 from tg_actors.exchange.config import ExchangeConfig, Intrabar
+from tg_actors.exchange.fees import Tariff
 from tg_actors.exchange.marketplace import Marketplace
 from tg_actors.exchange.orders import Accepted, Refused
 from tg_actors.exchange.path import MarketStep
@@ -235,3 +236,22 @@ def test_an_experiment_says_what_it_cannot_do() -> None:
         through_desk(flat, one, KernelRules())
     with pytest.raises(ValueError, match="one for each"):
         through_desk(flat, one[:2], KernelRules(fill=FillRule.SIGNAL_CLOSE))
+
+
+@pytest.mark.parametrize("cash", ["1.00000001", "7.3", "1000"])
+def test_of_a_cheap_coin_a_buy_is_cut_by_more_than_a_lot_when_the_fee_is_rounded_up(cash: str) -> None:
+    coin = INSTRUMENT.model_copy(update={"tick": D("1E-8"), "lot": D("1E-8"), "quantity_min": D("1E-8")})
+    tariff = Tariff(config(fees={"maker_frac": "0", "taker_frac": "0.0026"}))
+    price = D("0.07123457")
+    quantity = tariff.affordable(coin, D(10**9), price, Liquidity.TAKER, D(cash))
+    cost = quantity * price + tariff.fee(quantity * price, Liquidity.TAKER)
+    assert D(cash) - D("2E-8") <= cost <= D(cash)
+
+
+def test_the_desk_buys_cheap_coins_with_all_it_has() -> None:
+    bars = np.tile([1.0234567e-4, 1.1e-4, 0.9e-4, 1.0345678e-4, 1e9], (6, 1))
+    targets = np.array([1.0, 1.0, 0.0, 1.0, 1.0, 1.0])
+    done = through_desk(bars, targets, KernelRules(fee_frac=0.001), 2405.17)
+    kernel = replay(bars[:, 0], bars[:, 3], targets, KernelRules(fee_frac=0.001), 2405.17)
+    assert done.final_equity == pytest.approx(kernel.final_equity, rel=1e-9)
+    assert len(done.fills) == len(kernel.fills) == 3

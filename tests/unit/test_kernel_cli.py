@@ -53,6 +53,18 @@ def test_volumes_may_be_missing_where_nothing_asks_for_them(tmp_path: Path) -> N
         answer("kernel", *flags, "--slippage", "impact_bps:5")
 
 
+@pytest.mark.parametrize("engine", ["kernel", "event"])
+def test_slippage_of_a_tenth_is_a_unit_mistake(tmp_path: Path, engine: str) -> None:
+    with pytest.raises(UserError, match="fixed_bps: 1000 must be below 1000 basis points"):
+        answer(engine, *files(tmp_path, 4), "--slippage", "fixed_bps:1000")
+
+
+@pytest.mark.parametrize("cash", ["1e300", "1e-30"])
+def test_the_desk_refuses_what_its_decimals_cannot_hold(tmp_path: Path, cash: str) -> None:
+    with pytest.raises(UserError, match="beyond the desk's decimals: choose other units, or use the kernel"):
+        answer("event", *files(tmp_path, 4), "--cash", cash)
+
+
 def test_people_get_a_table(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["kernel", *files(tmp_path)], catch_exceptions=False)
     assert "final equity:" in result.stdout

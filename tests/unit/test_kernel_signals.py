@@ -95,6 +95,10 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
         (HEADER + "1600003600,1,1,1,1,1\n1600007200000,1,1,1,1,1\n", ":3: timestamp '1600007200000' is no"),
         (HEADER + "1600003600,1,1,1,1,1\n2020-01-01,1,1,1,1,1\n", ":3: timestamp '2020-01-01' is no time"),
         (HEADER + "yesterday,1,1,1,1,1\n", ":2: timestamp 'yesterday' is no time"),
+        (HEADER + "50000000000,1,1,1,1,1\n", ":2: timestamp '50000000000' is not from 1678 to 2261"),
+        (HEADER + "10000000000000000000,1,1,1,1,1\n", "is not from 1678 to 2261"),
+        (HEADER + "9999-01-01,1,1,1,1,1\n", ":2: timestamp '9999-01-01' is not from 1678"),
+        (HEADER + "9" * 5_000 + ",1,1,1,1,1\n", "is no time like that"),
         (HEADER + "1600000000.5,1,1,1,1,1\n", ":2: timestamp '1600000000.5' is no time"),
     ],
 )

@@ -11,7 +11,7 @@ from tg_actors.portfolio.performance import DAY_NS
 from tg_actors.reports.charts import Axes
 from tg_actors.reports.differences import Marks, difference
 from tg_actors.reports.spans import WEEK_NS, chosen, day_of, require_marks, week_of, whole
-from tg_actors.runtime.trials import count_trials, market_key, note_trial
+from tg_actors.runtime.trials import count_trials, market_key, note_trials
 
 #: Monday, 2024-01-01T00:00Z.
 MONDAY_NS = 1_704_067_200 * 10**9
@@ -37,8 +37,13 @@ def test_a_date_means_the_span_that_it_lies_in() -> None:
 
 def test_a_span_without_marks_is_refused() -> None:
     with pytest.raises(UserError, match=r"decided nothing in the day 2024-01-01.*choose a date in it"):
-        require_marks(day_of(MONDAY_NS + 1), MONDAY_NS + 5 * DAY_NS, MONDAY_NS + 6 * DAY_NS)
-    require_marks(whole(5, 9), 5, 9)
+        require_marks(day_of(MONDAY_NS + 1), [MONDAY_NS + 5 * DAY_NS, MONDAY_NS + 6 * DAY_NS])
+    # A desk that stood still over a day decided before it and after it.
+    with pytest.raises(UserError, match="decided nothing"):
+        require_marks(day_of(MONDAY_NS + 2 * DAY_NS), [MONDAY_NS + 1, MONDAY_NS + 6 * DAY_NS])
+    with pytest.raises(UserError, match="not decided anything yet"):
+        require_marks(whole(0, 0), [])
+    require_marks(whole(5, 9), [5, 9])
 
 
 def test_a_long_line_keeps_its_spikes() -> None:
@@ -120,9 +125,11 @@ def test_a_trial_is_a_desk_on_a_market_counted_once() -> None:
     key = market_key(MARKET)
     assert count_trials(key) == 1
     for desk in ({"a": 1}, {"a": 2}, {"a": 1}):
-        note_trial(key, desk)
-    note_trial(market_key(MARKET | {"timeframe": "5m"}), {"a": 3})
+        note_trials(key, [desk])
+    note_trials(market_key(MARKET | {"timeframe": "5m"}), [{"a": 3}])
     assert count_trials(key) == 2
+    note_trials(key, ({"a": k % 4} for k in range(100)))
+    assert count_trials(key) == 4
 
 
 def test_another_window_of_the_same_market_is_the_same_market() -> None:
@@ -132,7 +139,10 @@ def test_another_window_of_the_same_market_is_the_same_market() -> None:
     assert market_key(MARKET | {"source": {"kind": "simulated", "seed": 2}}) != market_key(MARKET)
 
 
-def test_a_damaged_ledger_is_said_so(ledger: Path) -> None:
-    ledger.write_text("not json\n")
+@pytest.mark.parametrize(
+    "content", ["not json\n", "[1]\n", "7\n", '{"market":"x"}\n', '{"market":"x","desk":\n']
+)
+def test_a_damaged_ledger_is_said_so(ledger: Path, content: str) -> None:
+    ledger.write_text(content)
     with pytest.raises(UserError, match=r"trial ledger .* is damaged"):
         count_trials("x")

@@ -80,7 +80,9 @@ class SlippageModel:
         if self.name is SlippageName.NONE and self.value:
             raise ValueError("slippage none takes no number")
         if self.name in _IN_BPS and self.value >= BPS_LIMIT:
-            raise ValueError(f"slippage {self.name.value}: {self.value:g} must be below {BPS_LIMIT} basis points")
+            raise ValueError(
+                f"slippage {self.name.value}: {self.value:g} must be below {BPS_LIMIT} basis points"
+            )
 
     def terms(self, close: F64, volume: F64 | None) -> SlippageTerms:
         """Return the terms for every bar.

@@ -18,7 +18,8 @@ class RoundTrip:
     ``quantity`` is the largest position, signed. Prices are averages over what entered and what left;
     ``exit_price`` and ``exit_bar`` are None while the position is open. ``pnl`` is after fees, open
     positions marked at the last close. ``mae_frac`` and ``mfe_frac`` say how far price went against and
-    for the position, as fractions of the entry price, at least 0; None without highs and lows.
+    for the position, as fractions of the entry price, at least 0; None without highs and lows, or where
+    the entry price is 0.
     """
 
     entry_bar: int
@@ -72,13 +73,11 @@ class _Leg:
         )
 
 
-def trades(
-    replayed: ColumnReplay, close: F64, high: F64 | None = None, low: F64 | None = None
-) -> tuple[RoundTrip, ...]:
+def trades(replayed: ColumnReplay, high: F64 | None = None, low: F64 | None = None) -> tuple[RoundTrip, ...]:
     """Return the round trips, oldest first.
 
-    A fill that turns a position round is split into two, its fee in proportion. ``close``, ``high``,
-    ``low`` are the ``(T,)`` bars that were replayed.
+    A fill that turns a position round is split into two, its fee in proportion. ``high`` and
+    ``low`` are the ``(T,)`` bars that were replayed. An open trade is marked as the replay marked it.
     """
     trips: list[RoundTrip] = []
     leg: _Leg | None = None
@@ -94,13 +93,14 @@ def trades(
             leg = leg or _Leg(bar)
             leg.add(quantity - closing, price, fee * (1 - closing / quantity))
     if leg is not None:
-        finite = close[np.isfinite(close)]
-        trips.append(leg.close(None, float(finite[-1])))
+        trips.append(leg.close(None, (replayed.final_equity - replayed.cash) / leg.position))
     return tuple(trips if high is None or low is None else (_with_range(t, high, low) for t in trips))
 
 
 def _with_range(trip: RoundTrip, high: F64, low: F64) -> RoundTrip:
     end = len(high) if trip.exit_bar is None else trip.exit_bar + 1
+    if not trip.entry_price:
+        return trip
     highest, lowest = np.nanmax(high[trip.entry_bar : end]), np.nanmin(low[trip.entry_bar : end])
     up, down = highest / trip.entry_price - 1, 1 - lowest / trip.entry_price
     against, along = (down, up) if trip.quantity > 0 else (up, down)

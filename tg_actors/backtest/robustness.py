@@ -90,7 +90,7 @@ def robustness(
         tell()
     p_value = (1.0 + float((others >= sharpe).sum())) / (1.0 + candles)
     low, high = np.quantile(others, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]).tolist()
-    profits = _profits(own, grid)
+    profits = _profits(own)
     return Robustness(
         agent=spec.name,
         costs=costs.sentence,
@@ -161,13 +161,13 @@ def _sharpe(tape: Tape, sleeves: SleevesReplay) -> float:
     return float(sharpes_365(_days(tape).returns(sleeves.equity, CASH)[np.newaxis])[0])
 
 
-def _profits(sleeves: SleevesReplay, grid: F64) -> F64:
+def _profits(sleeves: SleevesReplay) -> F64:
     """Profit of every closed trade as a part of all equity at its entry, in the order of their ends."""
     equity = sleeves.equity
     ended = [
         (trip.exit_bar, trip.pnl / float(equity[trip.entry_bar]))
-        for i, column in enumerate(sleeves.columns)
-        for trip in trades(column, grid[:, i, _CLOSE])
+        for column in sleeves.columns
+        for trip in trades(column)
         if trip.exit_bar is not None and equity[trip.entry_bar] > 0
     ]
     return np.array([profit for _, profit in sorted(ended)])

@@ -15,7 +15,7 @@ from tg_actors.cli.baselines import baselines
 from tg_actors.cli.config import DEFAULT_DESK
 from tg_actors.cli.interrupts import Interrupts
 from tg_actors.cli.options import Cycles, Data, Desk, From, Instruments, Market, Name, Seed, Timeframe, To
-from tg_actors.cli.reading import reading
+from tg_actors.cli.reading import backtests, reading
 from tg_actors.cli.report import Definitions
 from tg_actors.cli.screen import AsJson, err, print_json, show
 from tg_actors.cli.stress import stress
@@ -96,12 +96,12 @@ def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None
 
 def _count_trial(planned: "PlannedRun") -> None:
     """Enter this desk into the trial ledger: evidence must know how often luck was tried."""
-    from tg_actors.runtime.trials import market_key, note_trial
+    from tg_actors.runtime.trials import market_key, note_trials
 
     market = planned.plan.market.model_dump(mode="json", include={"symbols", "timeframe", "source"})
     desk = planned.config.model_dump(mode="json", exclude={"market", "pace", "supervision", "metrics_port"})
     agents = [agent.model_dump(mode="json") for agent in planned.plan.agents]
-    note_trial(market_key(market), {"desk": desk, "agents": agents})
+    note_trials(market_key(market), [{"desk": desk, "agents": agents}])
 
 
 @app.command("show")
@@ -115,7 +115,6 @@ def show_backtest(
     from tg_actors.cli.reporting import print_evidence, print_report
     from tg_actors.desk.report import make_report
     from tg_actors.reports.sheet import evidence_of
-    from tg_actors.runtime.home import backtests
 
     with reading(run or backtests()[-1]) as (folder, journal):
         report = make_report(folder.name, journal)
@@ -130,8 +129,6 @@ def show_backtest(
 @app.command("list")
 def list_backtests(json_: AsJson = False) -> None:
     """List the finished backtests, oldest first."""
-    from tg_actors.runtime.home import backtests
-
     show([{"run": name} for name in backtests()], ("run",), "Backtests", as_json=json_)
 
 

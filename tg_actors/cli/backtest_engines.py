@@ -250,7 +250,7 @@ def _definitions(rules: "KernelRules") -> dict[str, str]:
 def _trades(market: "BarFile", replayed: "ColumnReplay", *, named: bool) -> list[dict[str, Any]]:
     from tg_actors.backtest.kernel_trades import trades
 
-    _, high, low, close, _ = market.ohlcv.T
+    _, high, low, _, _ = market.ohlcv.T
     return [
         {
             **({"symbol": market.symbol} if named else {}),
@@ -265,7 +265,7 @@ def _trades(market: "BarFile", replayed: "ColumnReplay", *, named: bool) -> list
             "mae_frac": trip.mae_frac,
             "mfe_frac": trip.mfe_frac,
         }
-        for trip in trades(replayed, close, high, low)
+        for trip in trades(replayed, high, low)
     ]
 
 

@@ -47,8 +47,38 @@ def desk_folder(run: str | None) -> "RunFolder":
 
 def running_desks() -> list[str]:
     """Names of the desks that are running now, backtests left out."""
-    from tg_actors.runtime.home import BACKTEST, RunFolder, runs_folder
+    from tg_actors.runtime.home import RunFolder, runs_folder
     from tg_actors.runtime.lock import holder
 
     folders = (RunFolder(path) for path in sorted(runs_folder().iterdir()))
-    return [f.name for f in folders if not f.name.startswith(BACKTEST) and holder(f.lock) is not None]
+    return [f.name for f in folders if holder(f.lock) is not None and not _is_backtest(f)]
+
+
+def backtests() -> list[str]:
+    """Names of the finished backtests, whatever they are called, the latest last.
+
+    Raises:
+        UserError: there is none.
+    """
+    from tg_actors.domain.errors import UserError
+    from tg_actors.runtime.home import RunFolder, home, runs_folder
+
+    folders = (RunFolder(path) for path in runs_folder().iterdir())
+    found = [folder for folder in folders if folder.journal.exists() and _is_backtest(folder)]
+    if not found:
+        raise UserError(f"there is no backtest in {home()}: make one with 'tg backtest run'")
+    return [f.name for f in sorted(found, key=lambda f: (f.path.stat().st_mtime, f.name))]
+
+
+def _is_backtest(folder: "RunFolder") -> bool:
+    """Whether a backtest wrote a run; the name says so, or the journal where a person chose the name."""
+    from tg_actors.cli.planning import kind_of
+    from tg_actors.domain.errors import JournalError, UserError
+    from tg_actors.runtime.home import BACKTEST
+
+    if folder.name.startswith(BACKTEST):
+        return True
+    try:
+        return kind_of(folder) == "backtest"
+    except (UserError, JournalError):  # nobody can say: then it is not left out as one
+        return False

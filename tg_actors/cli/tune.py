@@ -88,6 +88,7 @@ def tune(
             report = _search(tuning, swept.bars, studies, score)
     finally:
         studies.close()
+    _count_trials(tuning, report)
     content = report.model_dump(mode="json") | {"seconds": round(time.monotonic() - began, 1)}
     if out_ is not None:
         _write(out_, spec, report)
@@ -124,6 +125,15 @@ def _search(tuning: "TuningSpec", bars: Any, studies: Any, score: "Scorer") -> "
         tuner = Tuner(tuning, bars, studies, score, tell)
         bar.update(task, total=tuner.trials_total)
         return tuner.run()
+
+
+def _count_trials(tuning: "TuningSpec", report: "TuningReport") -> None:
+    """Enter every trial into the trial ledger: a desk with the proposed values was chosen among them."""
+    from tg_actors.runtime.trials import market_key, note_trials
+
+    market = tuning.market.model_dump(mode="json", include={"symbols", "timeframe", "source"})
+    search = tuning.model_dump(mode="json", include={"agent", "windows", "trials", "seed"})
+    note_trials(market_key(market), ({"tuning": search, "trial": trial} for trial in range(report.trials)))
 
 
 def _check_out(path: Path | None) -> None:

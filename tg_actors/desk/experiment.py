@@ -42,6 +42,9 @@ from tg_actors.journal.repository import Journal
 DESK = "experiment"
 #: Finer than any float: rounding must not be what engines differ by.
 TICK, LOT, FEE_STEP = Decimal("1E-18"), Decimal("1E-15"), Decimal("1E-18")
+#: What money of eighteen digits behind the point and twenty before it can hold to nine digits or more:
+#: prices, cash, and how many units the cash may buy.
+_PRICES, _CASH, _UNITS = (1e-8, 1e15), (1e-6, 1e15), (1e-5, 1e16)
 #: Permits that never say no to what the script asks for.
 _WIDE_OPEN = HardLimits(
     order_notional_max=Decimal("1E30"),
@@ -92,13 +95,15 @@ def run_experiment(
     the last bar is ``final_equity``.
 
     Raises:
-        UserError: a target is negative, or the slippage model is one that the exchange does not have.
+        UserError: a target is negative, the slippage model is one that the exchange does not have, or cash
+            and prices are beyond the desk's money.
         ValueError: shapes differ, or the journal is not empty.
     """
     extras = extras or Extras()
     if journal.last_decision() is not None:
         raise ValueError("an experiment needs an empty journal")
     _check(bars, targets)
+    _check_range(bars.ohlcv, cash)
     instrument = Instrument(symbol=symbol, tick=TICK, lot=LOT, quantity_min=LOT, notional_min=ZERO)
     script = _script(bars, targets, rules)
     account = _account(instrument, bars.bar_ns, from_float(cash), _exchange(rules, extras))
@@ -152,6 +157,17 @@ def _check(bars: Bars, targets: F64) -> None:
         raise UserError(
             f"target {targets[row]} of bar {row + 1} is short, and the event path has a spot account: use "
             "the kernel"
+        )
+
+
+def _check_range(ohlcv: F64, cash: float) -> None:
+    prices = ohlcv[np.isfinite(ohlcv).all(axis=1), OPEN : CLOSE + 1]
+    low, high = (float(prices.min()), float(prices.max())) if len(prices) else (1.0, 1.0)
+    spans = {_PRICES: (low, high), _CASH: (cash, cash), _UNITS: (cash / high, cash / low)}
+    if not all(least <= a and b <= most for (least, most), (a, b) in spans.items()):
+        raise UserError(
+            f"prices from {low:g} to {high:g} with {cash:g} of cash are beyond the desk's decimals: choose "
+            "other units, or use the kernel"
         )
 
 

@@ -68,8 +68,10 @@ class Tariff:
             return quantity
         unit = price * (ONE + self._fee_frac[liquidity])
         lots = instrument.quantise_quantity(max(budget, ZERO) / unit)
-        # The fee's last digit is rounded up, which can cost one lot.
-        return lots if self._cost(lots, price, liquidity) <= budget else max(lots - instrument.lot, ZERO)
+        if self._cost(lots, price, liquidity) <= budget:
+            return lots
+        # The fee's last digit is rounded up; of a cheap coin that is more than one lot is worth.
+        return instrument.quantise_quantity(max(budget - self._fee_step, ZERO) / unit)
 
     def _cost(self, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> Decimal:
         return quantity * price + self.fee(quantity * price, liquidity)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tg_actors.domain.blocks import F64
 from tg_actors.domain.instruments import Side
+from tg_actors.portfolio import metrics
 from tg_actors.portfolio.performance import DAY_NS
 from tg_actors.portfolio.trades import ClosedTrade
 from tg_actors.reports.charts import Axes, Chart, Line, Marker
@@ -107,15 +108,10 @@ class Year:
 
 
 def monthly_returns(sheet: Sheet) -> list[Year]:
-    """Simple returns by calendar month, UTC; the first and the last month may be partial."""
-    stamps = [datetime.fromtimestamp((at - 1) // _NS_PER_S, tz=UTC) for at in sheet.at_ns.tolist()]
-    closes: dict[tuple[int, int], float] = {}
-    for stamp, equity in zip(stamps, sheet.equity.tolist(), strict=True):
-        closes[stamp.year, stamp.month] = equity
-    opened, returns = float(sheet.equity[0]), dict[tuple[int, int], float]()
-    for month, close in closes.items():
-        returns[month] = close / opened - 1.0 if opened > 0 else 0.0
-        opened = close
+    """Simple returns by calendar month, UTC, none where equity was lost; first and last may be partial."""
+    returns = {
+        (year, month): made for year, month, made in metrics.monthly_returns(sheet.at_ns, sheet.equity)
+    }
     return [_year(year, returns) for year in sorted({year for year, _ in returns})]
 
 

@@ -114,8 +114,8 @@ def read_sheet(run: str, journal: JournalReader, span: Span | None = None, trial
     """
     report = make_report(run, journal)
     covered = whole(report.first_ns, report.last_ns) if span is None else span
-    require_marks(covered, report.first_ns, report.last_ns)
     curve = journal.equity_curve()
+    require_marks(covered, [at_ns for at_ns, _ in curve])
     before, after = replayed(journal, covered.start_ns), replayed(journal, covered.end_ns)
     # One mark before the span, where there is one: its first change belongs to it.
     inside = [k for k, (at_ns, _) in enumerate(curve) if covered.holds(at_ns)]
@@ -224,10 +224,14 @@ def _worth(replay: Replay, symbol: str, mids: Mapping[str, Decimal]) -> Decimal:
 def _by_regime(
     at_ns: I64, equity: F64, regimes: Sequence[str], trades: Sequence[ClosedTrade]
 ) -> tuple[RegimeLine, ...]:
-    """Give every change of equity to the regime that was believed in when it began."""
+    """Give every change of equity to the regime that was believed in when it began.
+
+    A trade that was opened before the first mark was opened in a regime that is not known here.
+    """
     changes, lasted = np.diff(equity), np.diff(at_ns)
     began = np.array(regimes[:-1], dtype=object)
-    opened = Counter(regimes[_cycle_before(at_ns, trade.opened_ns)] for trade in trades)
+    inside = [trade.opened_ns for trade in trades if trade.opened_ns >= at_ns[0]]
+    opened = Counter(regimes[_cycle_before(at_ns, opened_ns)] for opened_ns in inside)
     total = float(lasted.sum())
     return tuple(
         RegimeLine(

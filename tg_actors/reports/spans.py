@@ -1,5 +1,6 @@
 """Which part of a run a report covers: all of it, one UTC day, or one week."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tg_actors.domain.errors import UserError
@@ -55,14 +56,16 @@ def chosen(kind: str, date: str | None, last_ns: int) -> Span:
 _KINDS = {"daily": day_of, "weekly": week_of}
 
 
-def require_marks(span: Span, first_ns: int, last_ns: int) -> None:
-    """Make sure that a run has anything to say about a span.
+def require_marks(span: Span, marks_ns: Sequence[int]) -> None:
+    """Make sure that a run has anything to say about a span; ``marks_ns`` are its decisions, rising.
 
     Raises:
-        UserError: it was decided at another time.
+        UserError: it was decided at another time, or not at all.
     """
-    if last_ns <= span.start_ns or first_ns > span.end_ns:
+    if not marks_ns:
+        raise UserError("this run has not decided anything yet: there is nothing to report")
+    if not any(map(span.holds, marks_ns)):
         raise UserError(
-            f"this run decided nothing in the {span.name}: it covers {instant_text(first_ns)} to "
-            f"{instant_text(last_ns)}, choose a date in it"
+            f"this run decided nothing in the {span.name}: it covers {instant_text(marks_ns[0])} to "
+            f"{instant_text(marks_ns[-1])}, choose a date in it"
         )

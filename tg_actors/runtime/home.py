@@ -126,16 +126,3 @@ def existing_run(name: str | None) -> RunFolder:
     if name not in known:
         raise UserError(f"no run is called {name!r}: there are {', '.join(known)}")
     return RunFolder(runs_folder() / name)
-
-
-def backtests() -> list[str]:
-    """Names of the finished backtests, the latest last.
-
-    Raises:
-        UserError: there is none.
-    """
-    known = [path for path in runs_folder().iterdir() if path.name.startswith(BACKTEST)]
-    found = [path for path in known if (path / "journal.sqlite").exists()]
-    if not found:
-        raise UserError(f"there is no backtest in {home()}: make one with 'tg backtest run'")
-    return [path.name for path in sorted(found, key=lambda path: (path.stat().st_mtime, path.name))]

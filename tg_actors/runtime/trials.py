@@ -1,13 +1,14 @@
-"""The trial ledger: which desks were backtested on which market, so that luck can be counted.
+"""The trial ledger: which desks and settings were tried on which market, so that luck can be counted.
 
-A file of lines in ``TG_HOME``, written once per desk and market. The best of many tries looks good by
+A file of lines in ``TG_HOME``, written once per desk or setting and market. The best of many tries looks good by
 luck alone; the deflated Sharpe ratio needs to know how many there were. Deleting the file deceives
 nobody but its owner.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tg_actors.domain.errors import UserError
@@ -25,12 +26,17 @@ def market_key(identity: Mapping[str, Any]) -> str:
     return _hash(known)
 
 
-def note_trial(market: str, desk: Mapping[str, Any]) -> None:
-    """Count a desk that was tried on a market; the same desk again is no new trial."""
-    line = {"market": market, "desk": _hash(desk)}
-    if line not in _lines():
-        with (home() / _FILE).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, separators=(",", ":")) + "\n")
+def note_trials(market: str, tried: Iterable[Mapping[str, Any]]) -> None:
+    """Count what was tried on a market, desks or settings; the same again is no new trial.
+
+    Raises:
+        UserError: the ledger is damaged.
+    """
+    known = {line["desk"] for line in _lines() if line["market"] == market}
+    new = [name for name in dict.fromkeys(map(_hash, tried)) if name not in known]
+    lines = [json.dumps({"market": market, "desk": name}, separators=(",", ":")) + "\n" for name in new]
+    with (home() / _FILE).open("a", encoding="utf-8") as file:
+        file.write("".join(lines))
 
 
 def count_trials(market: str) -> int:
@@ -45,11 +51,18 @@ def count_trials(market: str) -> int:
 def _lines() -> list[dict[str, str]]:
     path = home() / _FILE
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except FileNotFoundError:
         return []
     except ValueError as error:
-        raise UserError(f"the trial ledger {path} is damaged: put a copy back, or remove it") from error
+        raise _damaged(path) from error
+    if not all(isinstance(line, dict) and line.keys() == {"market", "desk"} for line in lines):
+        raise _damaged(path)
+    return lines
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"the trial ledger {path} is damaged: put a copy back, or remove it")
 
 
 def _hash(content: object) -> str:

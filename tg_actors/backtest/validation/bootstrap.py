@@ -7,7 +7,7 @@ import numpy as np
 
 from tg_actors.domain.blocks import F64
 from tg_actors.domain.message import Message
-from tg_actors.portfolio.performance import DAYS_PER_YEAR
+from tg_actors.portfolio.performance import DAYS_PER_YEAR, RETURN_RESOLUTION
 from tg_actors.portfolio.resampling import optimal_block, stationary
 
 #: Many samples at once: ``(samples, n)`` in, ``(samples,)`` out, NaN where undefined.
@@ -33,9 +33,11 @@ class Interval(Message):
 
 def sharpe_yearly_365(returns: F64) -> F64:
     """``sharpe_daily_365`` of each row of daily returns."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio: F64 = returns.mean(axis=1) / returns.std(axis=1, ddof=1) * math.sqrt(DAYS_PER_YEAR)
-    return np.where(np.isfinite(ratio), ratio, np.nan)
+    # One day drawn again and again has no deviation but what rounding leaves of it.
+    differ = np.ptp(returns, axis=1) > RETURN_RESOLUTION
+    deviation = np.where(differ, returns.std(axis=1, ddof=1), np.nan)
+    ratio: F64 = returns.mean(axis=1) / deviation * math.sqrt(DAYS_PER_YEAR)
+    return ratio
 
 
 def mean(returns: F64) -> F64:

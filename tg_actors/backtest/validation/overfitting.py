@@ -77,8 +77,9 @@ def sharpe_of_luck(trials: int, trials_std: float) -> float:
         raise ValueError(f"whoever shows a result has tried at least once, got {trials} trials")
     if trials == 1:
         return 0.0
-    plain = _NORMAL.inv_cdf(1.0 - 1.0 / trials)
-    rare = _NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
+    # From the lower tail: 1 / N is still told from 0 where 1 - 1 / N is no longer told from 1.
+    plain = -_NORMAL.inv_cdf(1.0 / trials)
+    rare = -_NORMAL.inv_cdf(1.0 / (trials * math.e))
     return trials_std * ((1.0 - _EULER_MASCHERONI) * plain + _EULER_MASCHERONI * rare)
 
 
