@@ -158,9 +158,11 @@ def test_a_tuning_writes_what_it_proposes_when_asked(tg: Tg, deaf: list[str], tm
     assert "not overwritten" in err
 
 
-def test_a_tuning_again_finds_its_trials_done(tg: Tg, deaf: list[str]) -> None:
+def test_a_tuning_again_finds_its_trials_done(tg: Tg, deaf: list[str], tmp_path: Path) -> None:
     first, second = answer(tg, *deaf), answer(tg, *deaf)
     assert {**first, "seconds": 0} == {**second, "seconds": 0}
+    ledger = (tmp_path / "home" / "trials.jsonl").read_text().splitlines()
+    assert len(ledger) == len(set(ledger)) == first["trials"]
 
 
 def test_an_agent_nobody_knows_is_a_mistake(tg: Tg) -> None:

@@ -2,17 +2,21 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from tg_actors.desk.block import DecisionBlock, decode, encode
 from tg_actors.desk.config import load_desk
 from tg_actors.desk.coordinator import Coordinator
+from tg_actors.desk.divergence import STAGES, CycleRecord, _records
 from tg_actors.desk.plan import DeskPlan, Flags, flagged, make_plan, plan_market
 from tg_actors.desk.replay import Replayed, changed_parts, plan_text, replay
 from tg_actors.desk.wiring import wire_inline
 from tg_actors.domain.blocks import Abstention
+from tg_actors.domain.decisions import Decision
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.orders import TradingState
 from tg_actors.journal.readers import JournalReader
@@ -115,6 +119,57 @@ def test_a_silent_agent_is_found_in_the_absences(
     found = _replayed(_record(tmp_path / "run.sqlite", plan, silence)).divergence
     assert found is not None
     assert (found.cycle, found.stage, found.details) == (60, "absences", ("trend late against answered",))
+
+
+@pytest.fixture(scope="module")
+def cycle(tmp_path_factory: pytest.TempPathFactory, plan: DeskPlan) -> CycleRecord:
+    """A cycle in which somebody traded."""
+    path = _record(tmp_path_factory.mktemp("cycle") / "run.sqlite", plan)
+    with JournalReader.read_only(path) as journal:
+        return next(record for record in _records(journal) if record.fills and record.permits)
+
+
+Change = Callable[[DecisionBlock], DecisionBlock]
+
+
+def _evidence(block: DecisionBlock) -> DecisionBlock:
+    first, *others = block.opinions
+    return replace(block, opinions=(replace(first, evidence=first.evidence + 1.0), *others))
+
+
+def _reason(block: DecisionBlock) -> DecisionBlock:
+    first, *others = block.opinions
+    silent = (Abstention.STALE_MARKET, *first.abstained[1:])
+    return replace(block, opinions=(replace(first, abstained=silent), *others))
+
+
+def _memory(block: DecisionBlock) -> DecisionBlock:
+    return replace(block, memories={agent: memory + 1.0 for agent, memory in block.memories.items()})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [(_evidence, "its evidence"), (_reason, "why it was silent"), (_memory, "what it remembers")],
+)
+def test_thoughts_that_lead_to_the_same_opinion_differ_all_the_same(
+    cycle: CycleRecord, change: Change, words: str
+) -> None:
+    other = replace(cycle, block=encode(change(decode(cycle.block))))
+    assert any(words in line for line in STAGES["opinions"](cycle, other))
+    assert STAGES["opinions"](cycle, cycle) == []
+
+
+def test_a_second_equal_fill_or_permit_is_one_too_many(cycle: CycleRecord) -> None:
+    twice = replace(cycle, fills=cycle.fills * 2, permits=cycle.permits * 2)
+    for stage in ("fills", "permits"):
+        assert len(STAGES[stage](cycle, twice)) == len(STAGES[stage](twice, cycle)) > 0
+        assert all(line.startswith("only replayed") for line in STAGES[stage](cycle, twice))
+
+
+@pytest.mark.parametrize("name", Decision.model_fields)
+def test_no_part_of_a_decision_differs_unseen(cycle: CycleRecord, name: str) -> None:
+    other = replace(cycle, decision=cycle.decision.model_copy(update={name: "another"}))
+    assert STAGES["journal"](cycle, other) == [f"{name} of the decision"]
 
 
 def test_a_journal_without_a_plan_says_so(tmp_path: Path, plan: DeskPlan) -> None:

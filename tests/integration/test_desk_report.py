@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -90,7 +91,10 @@ def test_return_and_drawdown(report: Report, curve: "pd.Series[float]") -> None:
 def test_the_sharpe_ratio_is_of_daily_closes(report: Report, curve: "pd.Series[float]") -> None:
     """A mark at midnight closes the day that ends there."""
     days = (pd.DatetimeIndex(curve.index) - pd.Timedelta(1, "ns")).floor("D")
-    returns = curve.groupby(days).last().pct_change().dropna()
+    closes = curve.groupby(days).last()
+    # The first mark, an hour after midnight, is where the first day begins.
+    returns = pd.Series([curve.iloc[0], *closes]).pct_change().dropna()
+    assert np.prod(1 + returns.to_numpy()) - 1 == pytest.approx(report.performance.total_return_frac)
     assert report.performance.sharpe_daily_365 == pytest.approx(returns.mean() / returns.std() * 365**0.5)
 
 

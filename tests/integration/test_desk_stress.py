@@ -47,6 +47,13 @@ def test_the_judge_notices_every_limit(desk: Desk, limit: str, value: Decimal | 
     assert all(named in breach for breach in found.breaches)
 
 
+def test_entries_of_one_cycle_count_together_in_the_reporting_currency(desk: Desk) -> None:
+    # Two entries of 14 % each: neither is beyond 15 %, and the second is quoted in BTC.
+    limits = LIMITS.model_copy(update={"leverage_max": Decimal("0.15"), "position_frac_max": Decimal("0.15")})
+    first = judge("tight", "desk", desk.journal, limits, len(SYMBOLS)).breaches[0]
+    assert first.startswith("cycle 0 XRP/BTC: gross exposure 2850")
+
+
 @pytest.mark.data
 @pytest.mark.parametrize("name", ["march-2020", "luna-2022"])
 def test_a_crash_trips_the_breakers_and_ends_the_loss(name: str, tmp_path: Path, data_dir: Path) -> None:

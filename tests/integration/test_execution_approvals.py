@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.desk_words import FLAT, OPENING, SYMBOLS, UP, XRP, XRP_BTC, Bar, Desk, Scene, says
+from tests.desk_words import BTC, FLAT, OPENING, SYMBOLS, UP, XRP, XRP_BTC, Bar, Desk, Scene, says
 from tests.execution_words import HandClock
 from tests.faulty_venue import FaultyVenue
 from tg_actors.domain.approvals import Approval, ApprovalState, content_hash
@@ -329,3 +329,23 @@ def test_verify_finds_an_approval_that_says_something_else_than_its_events(
             f"the approval of {name} says something else than its last event",
         )
         database.close()
+
+
+def test_what_waits_for_a_person_is_counted_in_its_cluster(tmp_path: Path, scene: Scene) -> None:
+    # Nothing is known of correlations: XRP and BTC are one cluster.
+    risk = {"cluster_exposure_frac_max": Decimal("0.03"), "order_ttl_bars": 3}
+    both = replace(scene, script=says({0: {XRP: UP}, 1: {BTC: UP}}), risk=scene.risk | risk)
+    with both.open(tmp_path) as desk:
+        assert _asked(desk, 0) == {XRP}
+        account = desk.run_to(1).settlement.account
+        assert account.open_notional.keys() == {XRP}
+        assert _asked(desk, 1) == {XRP}, "BTC would be too much, should both be granted"
+        assert DenialCode.CLUSTER_LIMIT in desk.denials(1)
+        desk.journal.approve(_approval(desk).short_id, "ada")
+        _tend(desk)
+        assert desk.orders()[0].state is OrderState.OPEN, "an order is not counted against itself"
+
+
+def _asked(desk: Desk, cycle: int) -> set[str]:
+    desk.run_to(cycle)
+    return {approval.intent.spec.symbol for approval in desk.journal.approvals()}

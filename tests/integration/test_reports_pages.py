@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 from tests.desk_words import SYMBOLS, Desk, Scene, flipping, simulated
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.orders import TradingState
-from tg_actors.portfolio.performance import DAY_NS
-from tg_actors.reports.figures import buy_and_hold, monthly_returns
+from tg_actors.portfolio.metrics import closing_marks
+from tg_actors.portfolio.metrics_table import VARIANTS
+from tg_actors.portfolio.performance import DAY_NS, daily_returns
+from tg_actors.reports.figures import ROLLING_DAYS, buy_and_hold, monthly_returns, rolling_chart
 from tg_actors.reports.page import render
 from tg_actors.reports.plain import as_plain
-from tg_actors.reports.sheet import Sheet, read_sheet
+from tg_actors.reports.sheet import Sheet, read_sheet, variants_of
 from tg_actors.reports.spans import day_of
 
 CYCLES = 160
@@ -83,6 +86,34 @@ def test_a_trade_is_opened_in_one_regime_of_one_day(desk: Desk, sheet: Sheet) ->
 def test_a_desk_that_has_only_begun_is_told_so(tmp_path: Path) -> None:
     with SCENE.open(tmp_path) as desk, pytest.raises(UserError, match="not decided anything yet"):
         read_sheet("begun", desk.journal)
+
+
+def a_longer_sheet(sheet: Sheet, days: int) -> Sheet:
+    """The same sheet over more days, an hour's mark each."""
+    at_ns = sheet.at_ns[0] + np.arange(24 * days) * DAY_NS // 24
+    walk = np.random.default_rng(1).normal(0.0002, 0.004, at_ns.size)
+    return replace(sheet, at_ns=at_ns, equity=1_000.0 * np.cumprod(1.0 + walk))
+
+
+def test_a_long_run_shows_how_its_sharpe_ratio_moved(sheet: Sheet) -> None:
+    longer = a_longer_sheet(sheet, 120)
+    chart = rolling_chart(longer)
+    assert chart is not None
+    returns = daily_returns(longer.at_ns, longer.equity)
+    assert [line.name for line in chart.lines] == ["sharpe_daily_365", "zero"]
+    assert len(re.findall("[ML]", chart.lines[0].path)) == returns.size - ROLLING_DAYS + 1
+    assert chart.title in render(longer, "Tearsheet")
+    assert rolling_chart(a_longer_sheet(sheet, ROLLING_DAYS)) is None
+    assert rolling_chart(sheet) is None
+
+
+def test_other_programs_words_are_those_of_the_same_run(desk: Desk, sheet: Sheet) -> None:
+    said = variants_of(desk.journal)
+    assert said.keys() == VARIANTS.keys()
+    closes = sheet.equity[closing_marks(sheet.at_ns)]
+    returns = closes[1:] / closes[:-1] - 1.0
+    assert said["sharpe_quantstats"] == pytest.approx(returns.mean() / returns.std(ddof=1) * 252**0.5)
+    assert said["sharpe_nautilus_252"] is not None  # trades are known to it
 
 
 def test_months_compound_to_the_total(sheet: Sheet) -> None:
@@ -155,6 +186,15 @@ def test_the_page_tells_what_the_sheet_knows(sheet: Sheet, page: str) -> None:
 
 def test_equal_journals_give_equal_pages(desk: Desk, page: str) -> None:
     assert render(read_sheet("a-run", desk.journal), "Tearsheet") == page
+
+
+@pytest.mark.parametrize(("kind", "told"), [("simulated", True), ("recorded", False)])
+def test_a_simulated_market_is_called_one(sheet: Sheet, kind: str, told: bool) -> None:
+    market = json.dumps(
+        {"symbols": list(SYMBOLS), "timeframe": "1h", "source": {"kind": kind}}, separators=(",", ":")
+    )
+    shown = render(replace(sheet, identity={"market": market}), "Tearsheet")
+    assert ("nothing earned here says anything about a real one" in shown) == told
 
 
 def test_plain_data_for_programs(sheet: Sheet) -> None:

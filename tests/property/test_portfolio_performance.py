@@ -24,7 +24,11 @@ def test_sharpe_and_drawdown_agree_with_pandas(curve: list[EquityPoint]) -> None
     at = pd.to_datetime([point.at_ns for point in curve], unit="ns", utc=True)
     series = pd.Series([float(point.equity) for point in curve], index=at)
     closes = series.groupby((at - pd.Timedelta(1, "ns")).floor("D")).last().asfreq("D").ffill()
-    daily = closes.pct_change().dropna()
+    days = (at - pd.Timedelta(1, "ns")).floor("D")
+    # The first mark closes its day where it is the only one of it; else the first day begins with it.
+    opening = series.iloc[: 1 if (days == days[0]).sum() > 1 else 0]
+    daily = pd.Series([*opening, *closes]).pct_change().dropna()
+    assert np.prod(1 + daily) == pytest.approx(series.iloc[-1] / series.iloc[0])
     found = measure(curve, [])
 
     drawdown = (1 - series / series.cummax()).max()

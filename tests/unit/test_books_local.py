@@ -1,6 +1,7 @@
 """A local book is the venue's or empty: one test per rule of a venue, one per way to be wrong."""
 
 import zlib
+from math import inf, nan
 
 import pytest
 
@@ -184,3 +185,16 @@ def test_levels_beyond_what_the_venue_keeps_are_forgotten() -> None:
     book.hear(delta(0, 0, bids=[(100.0, 1.0)], asks=[(100.5, 1.0)]))
     assert [price for price, _ in book.levels(BID, 9)] == [100.0, 99.0, 98.0]
     assert [price for price, _ in book.levels(ASK, 9)] == [100.5, 101.0, 102.0]
+
+
+@pytest.mark.parametrize(
+    "level", [(nan, 1.0), (inf, 1.0), (0.0, 1.0), (-98.0, 1.0), (98.0, nan), (98.0, inf), (98.0, -1.0)]
+)
+@pytest.mark.parametrize("is_snapshot", [True, False])
+def test_a_level_that_cannot_be_empties_the_book(level: tuple[float, float], is_snapshot: bool) -> None:
+    book = LocalBook(BINANCE_SPOT)
+    book.hear(snapshot(10))
+    hostile = snapshot(11, bids=[level]) if is_snapshot else delta(11, 12, bids=[level])
+    assert broken(book.hear(hostile)) is Break.IMPOSSIBLE
+    assert (book.in_sync, len(book), book.changes) == (False, 0, [])
+    assert book.hear(snapshot(13)) is Heard.APPLIED

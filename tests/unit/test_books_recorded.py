@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -132,6 +133,22 @@ def test_breaks_are_counted_and_the_command_says_no(tmp_path: Path) -> None:
     assert answer.exit_code == 1
     assert json.loads(answer.stdout)["breaks"] == {"gap": 1, "crossed": 1}
     assert "1 gap, 1 crossed" in CliRunner().invoke(app, ["replay", str(path)]).stdout
+
+
+def test_a_capture_that_never_was_a_book_is_not_sound(tmp_path: Path) -> None:
+    path = write_capture(tmp_path, NAME, [delta(k, k, bids=[(98.0, 1.0)]) for k in (2, 3)])
+    result = replay(RecordedBooks(path))
+    assert (result.applied, result.buffered, result.breaks, result.is_sound) == (0, 2, {}, False)
+
+
+@pytest.mark.parametrize("price", ["NULL::DOUBLE", "price::VARCHAR"])
+def test_what_is_no_number_is_no_level(tmp_path: Path, price: str) -> None:
+    path = write_capture(tmp_path, NAME, [snapshot(1)])
+    with duckdb.connect() as db:
+        db.execute(f"CREATE TABLE t AS SELECT * REPLACE ({price} AS price) FROM read_parquet('{path}')")
+        db.execute(f"COPY t TO '{path}' (FORMAT parquet)")
+    with pytest.raises(UserError, match="the column 'price' holds what is no number: download it again"):
+        replay(RecordedBooks(path))
 
 
 def test_a_sound_capture_is_drawn(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from tg_actors.market.trade_flow import (
     Trades,
     flow_by_size,
     joined,
-    whale_threshold_usd,
 )
 
 BAR_NS = 60 * 10**9
@@ -46,7 +45,6 @@ def test_an_empty_tape_has_no_orders_no_threshold_and_no_flow() -> None:
     nothing = np.empty(0)
     orders = joined(Trades(nothing.astype(np.int64), nothing, nothing, nothing.astype(np.int64)))
     assert len(orders.usd) == 0
-    assert np.isnan(whale_threshold_usd(orders))
     assert flow_by_size(orders, 1.0, 0, BAR_NS, 2).tolist() == [[0.0] * 4] * 2
 
 
@@ -90,7 +88,7 @@ def turnover(tape: Trades) -> F64:
 def test_on_real_tapes_every_dollar_is_somebodys_and_a_few_orders_are_much_of_it(name: str) -> None:
     tape = recorded(name)
     orders = joined(tape)
-    whale_usd = whale_threshold_usd(orders)
+    whale_usd = float(np.quantile(orders.usd, 0.99))
     start_ns = int(tape.at_ns[0])
     bars = int((tape.at_ns[-1] - start_ns) // BAR_NS) + 1
     flow = flow_by_size(orders, whale_usd, start_ns, BAR_NS, bars)

@@ -129,8 +129,11 @@ def test_undefined_is_an_answer(
 def test_mark_at_midnight_closes_the_day_before_and_a_silent_day_keeps_its_close() -> None:
     hours = np.array([12, 24, 25, 48, 97]) * DAY_NS // 24
     # Closes: day 0 at hour 24, day 1 at hour 48, days 2 and 3 nothing, day 4 at hour 97.
-    returns = daily_returns(hours, np.array([1.0, 2.0, 9.0, 4.0, 8.0]))
-    assert returns.tolist() == [1.0, 0.0, 0.0, 1.0]
+    equity = np.array([1.0, 2.0, 9.0, 4.0, 8.0])
+    returns = daily_returns(hours, equity)
+    assert returns.tolist() == [1.0, 1.0, 0.0, 0.0, 1.0]  # half of day 0 first
+    # Where the first mark is itself a midnight, there is no half day before it.
+    assert daily_returns(hours[1:], equity[1:]).tolist() == [1.0, 0.0, 0.0, 1.0]
 
 
 @pytest.mark.parametrize("returns", [[], [0.01], [0.01, 0.01 + 1e-17, 0.01]])

@@ -111,6 +111,16 @@ def test_only_common_days_are_compared() -> None:
         difference(left, marks("late", [0.01] * 5, first_day=30_000))
 
 
+def test_days_of_a_run_that_begins_and_pauses_within_a_day() -> None:
+    hours = np.array([30, 48, 49, 120, 130])  # day 1 from 06:00, two silent days, day 4, part of day 5
+    curve = [
+        (int(hour) * DAY_NS // 24, Decimal(mark)) for hour, mark in zip(hours, (1, 2, 4, 8, 16), strict=True)
+    ]
+    assert Marks.of("a", curve).by_day() == {1: 1.0, 2: 1.0, 3: 0.0, 4: 1.0, 5: 1.0}
+    assert Marks.of("from midnight", curve[1:]).by_day() == {2: 1.0, 3: 0.0, 4: 1.0, 5: 1.0}
+    assert Marks.of("nothing", []).by_day() == {}
+
+
 MARKET = {"symbols": ["B/U", "A/U"], "timeframe": "1h", "source": {"kind": "simulated", "seed": 1}}
 
 
@@ -146,3 +156,9 @@ def test_a_damaged_ledger_is_said_so(ledger: Path, content: str) -> None:
     ledger.write_text(content)
     with pytest.raises(UserError, match=r"trial ledger .* is damaged"):
         count_trials("x")
+
+
+@pytest.mark.parametrize(("low", "high"), [(4_000.0, 9_200.0), (2.2e-5, 3.1e-5), (0.14, 0.24), (1.0, 1.0)])
+def test_a_small_chart_has_more_than_one_value_on_its_scale(low: float, high: float) -> None:
+    axes = Axes.around(np.array([0, DAY_NS]), [np.array([low, high])], "{:g}", 3)
+    assert 2 <= len(axes.y_ticks()) <= 6

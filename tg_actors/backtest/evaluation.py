@@ -9,31 +9,18 @@ desk's own backtest what the desk makes of them.
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from pydantic import Field
 
 from tg_actors.agents.opining import OpiningCore
 from tg_actors.backtest.market_bars import MarketBars
 from tg_actors.backtest.population import CASH, DayGrid, Outcome, TradingCosts, outcome, play
 from tg_actors.domain.blocks import F64, MarketSnapshot, Opinions
-from tg_actors.domain.message import Message
 from tg_actors.market.config import MarketSpec, open_market
 from tg_actors.meta.ensemble import CombineRequest, EqualWeightEnsemble, MetaConfig
 from tg_actors.portfolio.performance import DAY_NS
+from tg_actors.portfolio.stances import TargetRule, next_stance
 
 #: The name of the ensemble among the agents.
 ENSEMBLE = "ensemble"
-
-
-class TargetRule(Message):
-    """When an exposure becomes a target; the same words as in the risk limits of a desk.
-
-    An entry or an increase needs ``confidence_frac_min``; nothing moves for less than ``band_frac`` of a
-    full position, and a position of less is closed.
-    """
-
-    confidence_frac_min: float = Field(ge=0, le=1)
-    band_frac: float = Field(ge=0, lt=1)
-    allow_short: bool = False
 
 
 class Stances:
@@ -48,14 +35,7 @@ class Stances:
 
         A flip closes first and enters in a later cycle, as on the desk.
         """
-        rule, held = self._rule, self._held
-        # Comparisons with NaN are false: silence moves nothing. np.clip is slow on short arrays.
-        aim = np.minimum(np.maximum(exposure, -1.0 if rule.allow_short else 0.0), 1.0)
-        size = np.abs(aim)
-        leaves = (held != 0) & ((aim * held <= 0) | (size < rule.band_frac))
-        allowed = (size <= np.abs(held)) | (confidence >= rule.confidence_frac_min)
-        moves = allowed & (np.abs(aim - held) >= rule.band_frac) & (aim != held)
-        self._held = np.where(leaves, 0.0, np.where(moves, aim, held))
+        self._held = next_stance(self._held, exposure, confidence, self._rule)
         return self._held
 
 

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from tg_actors.cli.planning import PlannedRun
     from tg_actors.desk.coordinator import Coordinator
 
-app = typer.Typer(help="The desk in one process, as fast as it goes.", no_args_is_help=True)
+app = typer.Typer(
+    help="The same desk in one process: run, compare, and find out how far to believe it.",
+    no_args_is_help=True,
+)
 app.command("stress")(stress)
 app.command("kernel")(run_kernel)
 app.command("event")(run_event)
@@ -104,26 +107,36 @@ def _count_trial(planned: "PlannedRun") -> None:
     note_trials(market_key(market), [{"desk": desk, "agents": agents}])
 
 
+Variants = Annotated[
+    bool, typer.Option("--variants", help="Say also what other programs' words mean of this run.")
+]
+
+
 @app.command("show")
 def show_backtest(
     run: Annotated[str | None, typer.Argument(help="Name of the backtest; the latest if left out.")] = None,
     definitions: Definitions = False,
+    variants: Variants = False,
     json_: AsJson = False,
 ) -> None:
     """Show a finished backtest again, with what may be said of its result."""
     from tg_actors.cli.report import trials_of
-    from tg_actors.cli.reporting import print_evidence, print_report
+    from tg_actors.cli.reporting import print_evidence, print_report, print_variants
     from tg_actors.desk.report import make_report
-    from tg_actors.reports.sheet import evidence_of
+    from tg_actors.reports.sheet import evidence_of, variants_of
 
     with reading(run or backtests()[-1]) as (folder, journal):
         report = make_report(folder.name, journal)
         evidence = evidence_of(journal, report, trials_of(journal))
+        others = variants_of(journal) if variants else None
     if json_:
-        print_json({**report.as_json(), "evidence": evidence.model_dump(mode="json")})
+        more = {} if others is None else {"variants": others}
+        print_json({**report.as_json(), "evidence": evidence.model_dump(mode="json"), **more})
         return
     print_report(report, None, as_json=False, definitions=definitions)
     print_evidence(evidence)
+    if others is not None:
+        print_variants(others)
 
 
 @app.command("list")

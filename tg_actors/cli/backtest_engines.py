@@ -217,7 +217,8 @@ def _report(
         "bars": sum(len(market.open_ns) for market, _ in replays),
         "fill": rules.fill.value,
         "fee_frac": rules.fee_frac,
-        "slippage": f"{rules.slippage.name.value}:{rules.slippage.value:g}",
+        "slippage": rules.slippage.name.value
+        + (f":{rules.slippage.value:g}" if rules.slippage.value else ""),
         "size_at": rules.size_at,
         "on": rules.on,
         **beyond,
@@ -226,8 +227,7 @@ def _report(
         print_json({**figures, "trades": rows, "definitions": _definitions(rules)})
         return
     columns = _COLUMNS if len(replays) == 1 else ("symbol", *_COLUMNS)
-    short = [{name: _short(value) for name, value in row.items()} for row in rows]
-    show(short, columns, "trades", as_json=False)
+    show([_row_short(row) for row in rows], columns, "trades", as_json=False)
     for name, value in figures.items():
         if value is not None:
             out.print(f"{name.replace('_', ' ')}: {_short(value)}")
@@ -238,7 +238,15 @@ def _short(value: object) -> object:
     return f"{value:.8g}" if isinstance(value, float) else value
 
 
-_COLUMNS = ("entry_time", "exit_time", "quantity", "entry_price", "exit_price", "fees", "pnl", "state")
+def _row_short(row: "Mapping[str, Any]") -> dict[str, object]:
+    """A trade in six digits and minutes: the table fits a screen; one without an exit is open."""
+    short = {name: f"{value:.6g}" if isinstance(value, float) else value for name, value in row.items()}
+    times = {name: (row[name] or "").replace("T", " ").removesuffix(":00Z") for name in _TIMES}
+    return short | times
+
+
+_TIMES = ("entry_time", "exit_time")
+_COLUMNS = ("entry_time", "exit_time", "quantity", "entry_price", "exit_price", "fees", "pnl")
 
 
 def _definitions(rules: "KernelRules") -> dict[str, str]:

@@ -169,7 +169,7 @@ def _print(content: dict[str, Any]) -> None:
         "pbo_frac",
         "seconds",
     )
-    rows = [{"figure": f, "value": content[f]} for f in figures]
+    rows = [{"figure": f, "value": "undefined" if content[f] is None else content[f]} for f in figures]
     if content["choice_paths"] is not None:
         rows.append({"figure": "best_out_of_sample", "value": _paths(content["choice_paths"])})
     show(rows, ("figure", "value"), "Baselines", as_json=False)

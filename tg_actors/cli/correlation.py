@@ -19,7 +19,7 @@ Instruments = Annotated[
 References = Annotated[
     str, typer.Option("--references", help="Comma-separated daily series, e.g. USEQUITY-ADJ/SPY-USD.")
 ]
-Until = Annotated[str, typer.Option("--until", help="The UTC day before which the last close lies.")]
+Until = Annotated[str, typer.Option("--until", "--to", help="The UTC day before which the last close lies.")]
 WindowDays = Annotated[int, typer.Option("--window-days", min=10, max=400, help="Calendar days looked at.")]
 Svg = Annotated[Path | None, typer.Option("--svg", help="Also draw the matrix into this file.")]
 

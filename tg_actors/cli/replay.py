@@ -47,7 +47,7 @@ def replay(run: Run = None, diff: Diff = False, data: Data = None, json_: AsJson
 def _print(result: "Replayed", *, diff: bool) -> None:
     head = f"{result.run}: {result.cycles} cycles replayed"
     if result.is_equal:
-        out.print(f"{head}, every decision, order and fill is equal", highlight=False)
+        out.print(f"{head}, every decision, order and fill is equal", highlight=False, soft_wrap=True)
         return
     out.print(
         f"{head}; equity {float(result.equity_recorded):.2f} recorded, {float(result.equity_replayed):.2f} "

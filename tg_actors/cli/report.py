@@ -24,7 +24,10 @@ Date = Annotated[str | None, typer.Option("--date", help="A UTC day in it; the n
 Trials = Annotated[
     int | None,
     typer.Option(
-        "--trials", min=1, max=10**9, help="Desks tried on this market; counted by the trial ledger if left out."
+        "--trials",
+        min=1,
+        max=10**9,
+        help="Desks tried on this market; counted by the trial ledger if left out.",
     ),
 ]
 

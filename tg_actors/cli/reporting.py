@@ -1,6 +1,6 @@
 """Print a run's report: for people a page, for programs one JSON object."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 #: Halts and alerts printed, the newest; the page and --json have more.
 _INCIDENTS_MAX = 10
+_CENT = 0.01
 _METRICS = (
     "total_return_frac",
     "max_drawdown_frac",
@@ -28,6 +29,16 @@ _METRICS = (
     "mfe_median_frac",
     "exposure_time_frac",
     "turnover",
+)
+_VENUE_FIGURES = (
+    ("orders", "orders, protective stops included"),
+    ("filled", "filled"),
+    ("partial", "partly filled"),
+    ("unfilled", "unfilled"),
+    ("rejected", "rejected"),
+    ("fill_rate_frac", "fill rate"),
+    ("slippage_bps_mean", "slippage bps, mean"),
+    ("ack_ms_median", "first answer ms, median"),
 )
 
 
@@ -59,7 +70,8 @@ def _head(report: "Report") -> None:
         f"trading state {report.trading_state}"
     )
     out.print(
-        f"  equity {report.equity_open:.2f} -> [bold]{report.equity:.2f} {report.currency}[/bold], "
+        f"  equity {float(report.equity_open):.2f} -> "
+        f"[bold]{float(report.equity):.2f} {report.currency}[/bold], "
         f"fees {report.performance.fees:.2f} {report.currency}"
         + ("" if slippage is None else f", mean slippage {slippage:.2f} bps")
     )
@@ -81,29 +93,18 @@ def _metrics(report: "Report", *, definitions: bool) -> Table:
 
 
 def _venues(report: "Report") -> Table:
+    """One column per venue: there are many figures and few venues."""
     table = Table(
         title="What the venues did", title_justify="left", header_style="bold", box=None, padding=(0, 2)
     )
-    columns = (
-        "venue",
-        "orders",
-        "filled",
-        "partial",
-        "unfilled",
-        "rejected",
-        "fill rate",
-        "slippage bps",
-        "ack ms",
-    )
-    for name in columns:
-        table.add_column(name, justify="left" if name == "venue" else "right", no_wrap=True)
-    table.add_column("fees", no_wrap=True)
-    for venue in report.venues:
-        row = venue.as_json()
-        counts = [row[name] for name in ("venue", "orders", "filled", "partial", "unfilled", "rejected")]
-        figures = [row[name] for name in ("fill_rate_frac", "slippage_bps_mean", "ack_ms_median")]
-        fees = ", ".join(f"{amount(fee)} {currency}" for currency, fee in row["fees"].items())
-        table.add_row(*map(str, counts), *("" if f is None else f"{f:g}" for f in figures), fees)
+    rows = [venue.as_json() for venue in report.venues]
+    table.add_column("venue", no_wrap=True)
+    for row in rows:
+        table.add_column(row["venue"], justify="right")
+    for name, words in _VENUE_FIGURES:
+        table.add_row(words, *("undefined" if row[name] is None else f"{row[name]:g}" for row in rows))
+    paid = [", ".join(f"{amount(fee)} {currency}" for currency, fee in row["fees"].items()) for row in rows]
+    table.add_row("fees", *(text or "0" for text in paid))
     return table
 
 
@@ -144,6 +145,8 @@ def print_sheet(sheet: "Sheet") -> None:
     _lines("Who earned it (after fees)", ("agent", f"pnl {currency}", "fees", "trades"), agents)
     traded = [x for x in sheet.instruments if x.trades or x.pnl or x.fees]
     rows = [(x.symbol, f"{x.pnl:+.2f}", f"{x.fees:.2f}", str(x.trades)) for x in traded]
+    if abs(sheet.cash_drift) >= _CENT / 2:
+        rows.append(("price of cash held", f"{sheet.cash_drift:+.2f}", "", ""))
     _lines("By instrument", ("instrument", f"pnl {currency}", "fees", "closed trades"), rows)
     regimes = [
         (x.regime, f"{x.time_frac:.1%}", f"{x.pnl:+.2f}", str(x.trades_opened)) for x in sheet.by_regime
@@ -158,6 +161,29 @@ def print_sheet(sheet: "Sheet") -> None:
 def print_evidence(evidence: "Evidence") -> None:
     """Print what may be said of a result."""
     out.print(f"  {evidence.sentence}", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_variants(values: Mapping[str, float | None]) -> None:
+    """Print what other programs would call this run's figures, and how they compute them."""
+    from tg_actors.portfolio.metrics_table import VARIANTS
+
+    rows = [
+        (name, "undefined" if value is None else f"{value:.4f}", VARIANTS[name].definition)
+        for name, value in values.items()
+    ]
+    table = Table(
+        title="In the words of other programs",
+        title_justify="left",
+        header_style="bold",
+        box=None,
+        padding=(0, 2),
+    )
+    table.add_column("metric", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("definition", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
 
 
 def _lines(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

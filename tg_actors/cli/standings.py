@@ -5,6 +5,16 @@ from typing import Any
 
 from tg_actors.cli.screen import show
 
+#: One table of all columns is too wide to be read.
+_TABLES = (
+    (("name", "return", "sharpe_daily_365", "interval", "drawdown"), "result"),
+    (
+        ("name", "beats", "beats_by_return", "ahead_a_year", "ahead_interval"),
+        "baselines beaten, ahead of holding",
+    ),
+    (("name", "windows_ahead", "timing_p", "deflated", "verdict"), "or luck"),
+)
+
 
 def standing_row(standing: dict[str, Any]) -> dict[str, Any]:
     """A standing as a person reads it."""
@@ -27,9 +37,10 @@ def standing_row(standing: dict[str, Any]) -> dict[str, Any]:
 
 
 def print_standings(standings: Sequence[dict[str, Any]], title: str) -> None:
-    """Show rows of a table of standings."""
+    """Show standings as tables that fit a screen of 80 columns."""
     rows = [standing_row(standing) for standing in standings]
-    show(rows, tuple(rows[0]) if rows else (), title, as_json=False)
+    for columns, about in _TABLES:
+        show(rows, columns, f"{title}: {about}", as_json=False)
 
 
 def percent(frac: float | None) -> str:

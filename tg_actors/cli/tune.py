@@ -132,7 +132,8 @@ def _count_trials(tuning: "TuningSpec", report: "TuningReport") -> None:
     from tg_actors.runtime.trials import market_key, note_trials
 
     market = tuning.market.model_dump(mode="json", include={"symbols", "timeframe", "source"})
-    search = tuning.model_dump(mode="json", include={"agent", "windows", "trials", "seed"})
+    agent = tuning.agent.model_dump(mode="json")
+    search = {"agent": agent, "windows": tuning.windows, "trials": tuning.trials, "seed": tuning.seed}
     note_trials(market_key(market), ({"tuning": search, "trial": trial} for trial in range(report.trials)))
 
 

@@ -5,6 +5,7 @@ ensemble, risk, permits. The first stage that differs is the cause; what comes a
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tg_actors.desk.block import DecisionBlock, decode
-from tg_actors.domain.blocks import F64
+from tg_actors.domain.blocks import F64, Opinions
 from tg_actors.domain.decisions import Decision
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.records import Event, EventType
@@ -152,9 +153,8 @@ def _market(ours: CycleRecord, theirs: CycleRecord) -> list[str]:
 
 
 def _fills(ours: CycleRecord, theirs: CycleRecord) -> list[str]:
-    left, right = (sorted(_fill(f) for f in record.fills) for record in (ours, theirs))
-    missing, extra = [f for f in left if f not in right], [f for f in right if f not in left]
-    return [f"only recorded: {text}" for text in missing] + [f"only replayed: {text}" for text in extra]
+    left, right = (Counter(map(_fill, record.fills)) for record in (ours, theirs))
+    return _only(left, right)
 
 
 def _fill(fill: Mapping[str, Any]) -> str:
@@ -187,7 +187,26 @@ def _opinions(ours: CycleRecord, theirs: CycleRecord) -> list[str]:
             continue
         found += _apart(left, f"{other.agent}: direction", one.direction, other.direction)
         found += _apart(left, f"{other.agent}: confidence", one.confidence, other.confidence)
+        found += _thoughts(one, other)
+    return found + [
+        f"{agent}: what it remembers"
+        for agent in sorted(left.memories.keys() & right.memories.keys())
+        if not _equal(left.memories[agent], right.memories[agent])
+    ]
+
+
+def _thoughts(mine: Opinions, other: Opinions) -> list[str]:
+    """What stands behind an opinion: why an agent was silent, and what it saw."""
+    found = []
+    if mine.abstained != other.abstained:
+        found.append(f"{mine.agent}: why it was silent")
+    if mine.evidence_names != other.evidence_names or not _equal(mine.evidence, other.evidence):
+        found.append(f"{mine.agent}: its evidence")
     return found
+
+
+def _equal(mine: F64, other: F64) -> bool:
+    return bool(np.array_equal(mine, other, equal_nan=True))
 
 
 def _ensemble(ours: CycleRecord, theirs: CycleRecord) -> list[str]:
@@ -230,9 +249,24 @@ def _verdicts(decision: Decision) -> dict[str, str]:
 
 
 def _permits(ours: CycleRecord, theirs: CycleRecord) -> list[str]:
-    left, right = ([_permit(intent) for intent in record.permits] for record in (ours, theirs))
-    missing, extra = [p for p in left if p not in right], [p for p in right if p not in left]
+    left, right = (Counter(map(_permit, record.permits)) for record in (ours, theirs))
+    return _only(left, right)
+
+
+def _only(left: Counter[str], right: Counter[str]) -> list[str]:
+    """What one of two has and the other has not, or not as often."""
+    missing, extra = sorted((left - right).elements()), sorted((right - left).elements())
     return [f"only recorded: {text}" for text in missing] + [f"only replayed: {text}" for text in extra]
+
+
+def _rest(ours: CycleRecord, theirs: CycleRecord) -> list[str]:
+    """Whatever else a decision says, so that no difference goes without a place."""
+    mine, other = ours.decision, theirs.decision
+    return [f"{name} of the decision" for name in _SAID if getattr(mine, name) != getattr(other, name)]
+
+
+#: All parts of a decision.
+_SAID = tuple(Decision.model_fields)
 
 
 def _permit(intent: Mapping[str, Any]) -> str:
@@ -254,4 +288,5 @@ STAGES: dict[str, Callable[[CycleRecord, CycleRecord], list[str]]] = {
     "ensemble": _ensemble,
     "risk": _risk,
     "permits": _permits,
+    "journal": _rest,
 }

@@ -4,7 +4,7 @@ The judge knows nothing of the risk room: it follows cash and positions through 
 every entry against the limits of the desk file.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +21,7 @@ from tg_actors.desk.report import make_report
 from tg_actors.desk.wiring import wire_inline
 from tg_actors.domain.instruments import Side
 from tg_actors.domain.message import Message
-from tg_actors.domain.money import ZERO
+from tg_actors.domain.money import ONE, ZERO
 from tg_actors.domain.orders import Leg, TradingState
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.records import Durability, EventType
@@ -109,7 +109,7 @@ def judge(episode: str, desk: str, journal: JournalReader, limits: RiskLimits, i
     mids = np.array([block.mid for block in _blocks(journal)])
     with np.errstate(invalid="ignore", divide="ignore"):
         moves = mids[1:] / mids[:-1] - 1.0
-    entries, breaches = _entries(journal, limits)
+    entries, breaches = _entries(journal, limits, report.currency)
     return Outcome(
         episode=episode,
         desk=desk,
@@ -142,11 +142,15 @@ def _breakers(journal: JournalReader) -> Iterator[str]:
             yield f"{said['reason'].partition(':')[0]} {instant_text(event.at_ns)[:16].replace('T', ' ')}"
 
 
-def _entries(journal: JournalReader, limits: RiskLimits) -> tuple[int, list[str]]:
-    """Count entries permitted while trading was not active, and name every entry beyond a limit."""
+def _entries(journal: JournalReader, limits: RiskLimits, currency: str) -> tuple[int, list[str]]:
+    """Count entries permitted while trading was not active, and name every entry beyond a limit.
+
+    What a cycle has permitted and what has not filled yet counts as held beside what is.
+    """
     state, after_halt, breaches = TradingState.ACTIVE, 0, list[str]()
     positions: dict[str, Decimal] = {}
-    today, trades_today = -1, 0
+    permitted: dict[str, tuple[str, Decimal]] = {}
+    today, trades_today, cycle = -1, 0, -1
     for event in journal.events(_JUDGED):
         content = event.content()
         if event.type == EventType.TRADING_STATE_CHANGED:
@@ -155,11 +159,20 @@ def _entries(journal: JournalReader, limits: RiskLimits) -> tuple[int, list[str]
             sign = Side(content["side"]).sign
             held = positions.get(content["symbol"], ZERO)
             positions[content["symbol"]] = held + sign * Decimal(content["quantity"])
+            permitted.pop(content["client_order_id"], None)
         elif content["intent"]["leg"] == Leg.ENTRY:
             after_halt += state is not TradingState.ACTIVE
             day = event.at_ns // _DAY_NS
             today, trades_today = day, trades_today + 1 if day == today else 1
-            breaches += _beyond(journal, event.cycle, content["intent"], positions, trades_today, limits)
+            if event.cycle != cycle:
+                permitted.clear()
+            cycle, spec = event.cycle, content["intent"]["spec"]
+            # Unfilled entries of the same judgement add to whatever is held, long or short.
+            worst = {symbol: abs(quantity) for symbol, quantity in positions.items()}
+            for symbol, quantity in permitted.values():
+                worst[symbol] = worst.get(symbol, ZERO) + quantity
+            breaches += _beyond(journal, cycle, content["intent"], worst, trades_today, limits, currency)
+            permitted[event.ref] = spec["symbol"], Decimal(spec["quantity"])
     return after_halt, breaches
 
 
@@ -167,20 +180,24 @@ def _beyond(
     journal: JournalReader,
     cycle: int,
     intent: dict[str, Any],
-    positions: dict[str, Decimal],
+    worst: dict[str, Decimal],
     trades_today: int,
     limits: RiskLimits,
+    currency: str,
 ) -> Iterator[str]:
-    """Name the limits that an entry breaks, all at the marks of its decision."""
+    """Name the limits that an entry breaks beside the ``worst`` that may be held, at its decision's marks."""
     found = journal.decision(cycle)
     if found is None:
         yield f"cycle {cycle}: an order without a decision"
         return
-    decision, prices = found[0], marks(decode(found[1]))
+    decision, prices = found[0], _in_currency(marks(decode(found[1])), currency)
     symbol, quantity = intent["spec"]["symbol"], Decimal(intent["spec"]["quantity"])
+    if symbol not in prices:
+        yield f"cycle {cycle} {symbol}: an order at a price that nobody knew"
+        return
     notional = quantity * prices[symbol]
-    held = abs(positions.get(symbol, ZERO)) * prices[symbol]
-    gross = sum((abs(q) * prices.get(s, ZERO) for s, q in positions.items()), ZERO)
+    held = worst.get(symbol, ZERO) * prices[symbol]
+    gross = sum((q * prices.get(s, ZERO) for s, q in worst.items()), ZERO)
     for name, value, limit in (
         ("position", held + notional, decision.equity * limits.position_frac_max),
         ("gross exposure", gross + notional, decision.equity * limits.leverage_max),
@@ -189,6 +206,14 @@ def _beyond(
     ):
         if value > limit:
             yield f"cycle {cycle} {symbol}: {name} {value:.8g} above {limit:.8g}"
+
+
+def _in_currency(prices: Mapping[str, Decimal], currency: str) -> dict[str, Decimal]:
+    """Marks in the reporting currency, of those whose quote currency has one."""
+    pairs = {symbol: symbol.split("/") for symbol in prices}
+    rates = {base: prices[symbol] for symbol, (base, quote) in pairs.items() if quote == currency}
+    rates[currency] = ONE
+    return {symbol: prices[symbol] * rates[quote] for symbol, (_, quote) in pairs.items() if quote in rates}
 
 
 _DAY_NS = 86_400_000_000_000

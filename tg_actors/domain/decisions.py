@@ -18,8 +18,8 @@ class Account(Message):
     Units: ``cash`` per quote currency; ``positions`` signed, in base units, non-zero only;
     ``marks`` mid price per instrument in its quote currency; ``rates`` value of one unit of a
     quote currency in the reporting currency; ``equity``, ``gross_exposure`` and
-    ``open_notional`` (worst case of everything permitted, open or unknown that adds exposure, by
-    instrument) in the reporting currency. ``busy`` are instruments with a live entry or exit
+    ``open_notional`` (worst case of everything permitted, open, unknown or waiting for a person that adds
+    exposure, by instrument) in the reporting currency. ``busy`` are instruments with a live entry or exit
     order, ``blocked`` those with an order of unknown fate. ``unvalued`` names what is held and has no
     price: unless it is empty, equity is only the known part and nothing may be decided from it.
     """

@@ -11,6 +11,7 @@ from tg_actors.domain.instruments import Instrument
 from tg_actors.domain.money import ZERO, from_float
 from tg_actors.domain.orders import (
     Fill,
+    Intent,
     Leg,
     Order,
     OrderState,
@@ -151,11 +152,14 @@ class DeskState:
         """The books at this instant, with the worst case of everything live."""
         valuation = self.books.mark(self._mids)
         open_notional: dict[str, Decimal] = {}
-        for order in self.live.values():
-            if not order.intent.spec.reduce_only:
-                symbol = order.intent.spec.symbol
+        wishes = [(order.intent, order.remaining) for order in self.live.values()]
+        # A person may grant it at any moment, and then nobody asks the limits of risk again.
+        wishes += [(asked.intent, asked.intent.spec.quantity) for asked in self.awaiting.values()]
+        for intent, remaining in wishes:
+            if not intent.spec.reduce_only:
+                symbol = intent.spec.symbol
                 open_notional[symbol] = open_notional.get(symbol, ZERO) + self._worst_notional(
-                    order, valuation.rates
+                    intent, remaining, valuation.rates
                 )
         for foreign in self.external.values():
             notional = self.external_notional(foreign, valuation.rates) or ZERO
@@ -238,7 +242,7 @@ class DeskState:
         ordered = (o.intent.spec.symbol for o in self.live.values())
         return dict.fromkeys((*held, *ordered, *sorted(self.books.conversion_symbols)))
 
-    def _worst_notional(self, order: Order, rates: dict[str, Decimal]) -> Decimal:
-        spec = order.intent.spec
-        price = max(spec.limit_price or ZERO, self._mids.get(spec.symbol, order.intent.reference_price))
-        return order.remaining * price * rates[self.instruments[spec.symbol].quote]
+    def _worst_notional(self, intent: Intent, remaining: Decimal, rates: dict[str, Decimal]) -> Decimal:
+        spec = intent.spec
+        price = max(spec.limit_price or ZERO, self._mids.get(spec.symbol, intent.reference_price))
+        return remaining * price * rates[self.instruments[spec.symbol].quote]

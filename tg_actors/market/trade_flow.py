@@ -71,14 +71,6 @@ def joined(trades: Trades, gap_ns: int = 0) -> TakerOrders:
     return TakerOrders(trades.at_ns[first], usd, trades.side[first])
 
 
-def whale_threshold_usd(orders: TakerOrders, quantile: float = 0.99) -> float:
-    """Size from which an order counts as a whale's: a quantile of what this tape shows, NaN for no orders.
-
-    Take it from an earlier tape than the one that is split, or it knows the future.
-    """
-    return float(np.quantile(orders.usd, quantile)) if len(orders.usd) else float("nan")
-
-
 def flow_by_size(orders: TakerOrders, whale_usd: float, start_ns: int, bar_ns: int, bars: int) -> F64:
     """Add up who bought and sold in every bar: ``(bars, 4)`` dollars, in the order of ``FLOW_COLUMNS``.
 

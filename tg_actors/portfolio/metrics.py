@@ -34,13 +34,24 @@ def closing_marks(at_ns: I64) -> I64:
     return last
 
 
-def daily_returns(at_ns: I64, equity: F64) -> F64:
-    """Return simple returns between daily closes, shape ``(days - 1,)``.
+def day_bounds(at_ns: I64) -> I64:
+    """Return the indices of the marks between which each day's return lies, ``(days + 1,)`` or ``(days,)``.
 
-    Days close as in :func:`closing_marks`. Empty when any close is not positive, for returns are then
+    Closing marks, and before them the first mark where it closes no day: the first day may be a partial one,
+    as the last one may be, or what it earned would be in the total and in no day.
+    """
+    closing = closing_marks(at_ns)
+    opening = np.zeros(0 if closing.size == 0 or closing[0] == 0 else 1, dtype=np.int64)
+    return np.concatenate((opening, closing))
+
+
+def daily_returns(at_ns: I64, equity: F64) -> F64:
+    """Return simple returns between daily closes, shape ``(m,)``; they compound to the total return.
+
+    Days are bounded as in :func:`day_bounds`. Empty when any bound is not positive, for returns are then
     undefined.
     """
-    closes = equity[closing_marks(at_ns)]
+    closes = equity[day_bounds(at_ns)]
     if (closes <= 0).any():
         return equity[:0]
     daily: F64 = closes[1:] / closes[:-1] - 1.0

@@ -53,14 +53,14 @@ def freqtrade_calmar(record: Record) -> float | None:
 
 def freqtrade_balance_sharpe(record: Record) -> float | None:
     """Return mean over deviation (ddof 0) of daily returns, yearly by 365."""
-    returns = record.returns
+    returns = record.between_closes
     return _yearly(float(returns.mean()), float(returns.std())) if returns.size else None
 
 
 def freqtrade_balance_sortino(record: Record) -> float | None:
     """Return the mean of daily returns over the deviation (ddof 0) *among the negative ones*, by 365."""
-    losses = record.returns[record.returns < 0]
-    return _yearly(float(record.returns.mean()), float(losses.std())) if losses.size else None
+    losses = record.between_closes[record.between_closes < 0]
+    return _yearly(float(record.between_closes.mean()), float(losses.std())) if losses.size else None
 
 
 def freqtrade_balance_calmar(record: Record) -> float | None:
@@ -85,7 +85,7 @@ def nautilus_sortino(record: Record) -> float | None:
 
 def backtesting_py_sharpe(record: Record) -> float | None:
     """Return the compound yearly return over a volatility that is compounded too."""
-    returns = record.returns
+    returns = record.between_closes
     if returns.size < _RETURNS_MIN:
         return None
     growth, days = 1.0 + _geometric(returns), _backtesting_py_days(record)
@@ -96,30 +96,30 @@ def backtesting_py_sharpe(record: Record) -> float | None:
 def backtesting_py_sortino(record: Record) -> float | None:
     """Return the compound yearly return over the yearly downside deviation."""
     days = _backtesting_py_days(record)
-    downside = _downside(record.returns) * math.sqrt(days)
+    downside = _downside(record.between_closes) * math.sqrt(days)
     return _backtesting_py_yearly(record) / downside if downside > 0.0 else None
 
 
 def backtesting_py_calmar(record: Record) -> float | None:
     """Return the compound yearly return over the largest drawdown of all marks."""
     drawdown = max_drawdown(record.equity)
-    return _backtesting_py_yearly(record) / drawdown if drawdown and record.returns.size else None
+    return _backtesting_py_yearly(record) / drawdown if drawdown and record.between_closes.size else None
 
 
 def quantstats_sharpe(record: Record) -> float | None:
     """Return mean over deviation (ddof 1) of daily returns, yearly by 252."""
-    returns = record.returns
+    returns = record.between_closes
     return _ratio_252(returns, float(returns.std(ddof=1)) if returns.size >= _RETURNS_MIN else 0.0)
 
 
 def quantstats_sortino(record: Record) -> float | None:
     """Return mean over downside deviation of daily returns, yearly by 252."""
-    return _ratio_252(record.returns, _downside(record.returns))
+    return _ratio_252(record.between_closes, _downside(record.between_closes))
 
 
 def quantstats_calmar(record: Record) -> float | None:
     """Return the compound return of a year of 252 days over the largest drawdown of daily closes."""
-    returns = record.returns
+    returns = record.between_closes
     drawdown = max_drawdown(record.closes)
     if not drawdown or not returns.size:
         return None
@@ -175,7 +175,7 @@ def _backtesting_py_days(record: Record) -> int:
 
 
 def _backtesting_py_yearly(record: Record) -> float:
-    return float((1.0 + _geometric(record.returns)) ** _backtesting_py_days(record)) - 1.0
+    return float((1.0 + _geometric(record.between_closes)) ** _backtesting_py_days(record)) - 1.0
 
 
 def _geometric(returns: F64) -> float:

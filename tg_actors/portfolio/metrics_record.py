@@ -66,6 +66,13 @@ class Record:
         return metrics.daily_returns(self.at_ns, self.equity)
 
     @cached_property
+    def between_closes(self) -> F64:
+        """What other programs take for daily returns: none of the day on which a run begins."""
+        closes = self.closes
+        returns: F64 = closes[1:] / closes[:-1] - 1.0 if (closes > 0).all() else closes[:0]
+        return returns
+
+    @cached_property
     def closes(self) -> F64:
         """Equity at the end of every UTC day."""
         closes: F64 = self.equity[metrics.closing_marks(self.at_ns)]

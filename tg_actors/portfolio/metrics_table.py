@@ -80,7 +80,7 @@ METRICS: Mapping[str, Metric] = {
     "sharpe_daily_365": Metric(
         lambda record: metrics.sharpe_daily_365(record.returns),
         "mean / standard deviation (ddof 1) of daily returns * sqrt(365), no risk-free rate; "
-        "a day's close is the last mark at or before midnight UTC, the last day may be partial",
+        "a day's close is the last mark at or before midnight UTC, the first and the last day may be partial",
         _RATIO,
     ),
     "sortino_daily_365": Metric(

@@ -133,9 +133,12 @@ class Axes:
         """Round values up the side."""
         if self.is_log:
             return tuple(Tick(100.0 * self.y(value), self.fmt.format(value)) for value in self._decades())
-        step = _nice((self.high - self.low) / (self.ticks - 1))
-        first = math.ceil(self.low / step)
-        values = [k * step for k in range(first, math.floor(self.high / step) + 1)]
+        values: list[float] = []
+        for finer in (1, 2, 4):  # one value alone gives no scale
+            step = _nice((self.high - self.low) / (self.ticks - 1) / finer)
+            values = [k * step for k in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
+            if len(values) > 1:
+                break
         return tuple(Tick(100.0 * self.y(value), self.fmt.format(value)) for value in values)
 
     def _decades(self) -> list[float]:

@@ -32,8 +32,8 @@ class Marks:
     def by_day(self) -> dict[int, float]:
         """Return of each UTC day (days since 1970) between daily closes."""
         returns = daily_returns(self.at_ns, self.equity).tolist()
-        first = (int(self.at_ns[0]) - 1) // DAY_NS + 1 if len(self.at_ns) else 0
-        return {first + k: value for k, value in enumerate(returns)}
+        last = (int(self.at_ns[-1]) - 1) // DAY_NS if len(self.at_ns) else 0
+        return {last - len(returns) + 1 + k: value for k, value in enumerate(returns)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from tg_actors.reports.sheet import Sheet
 
 #: Price charts on one page, of the most traded instruments; more would make a page nobody scrolls.
 CHARTS_MAX = 12
+#: A quarter: fewer days say little of a ratio, more say it late.
+ROLLING_DAYS = 90
 #: Trades marked on one chart, the newest: beyond that signs cover each other.
 MARKED_MAX = 120
 _NS_PER_S = 1_000_000_000
@@ -57,6 +59,22 @@ def drawdown_chart(sheet: Sheet) -> Chart:
     axes.high = 0.0
     line = Line("drawdown", "drawdown", axes.path(sheet.at_ns, lost, filled=True))
     return axes.chart("Drawdown", "% from the peak", [line])
+
+
+def rolling_chart(sheet: Sheet) -> Chart | None:
+    """``sharpe_daily_365`` of the last 90 days after each day; None where there are not more than those."""
+    returns = metrics.daily_returns(sheet.at_ns, sheet.equity)
+    if returns.size <= ROLLING_DAYS:
+        return None
+    rolling = metrics.rolling_sharpe_daily_365(returns, ROLLING_DAYS)[ROLLING_DAYS - 1 :]
+    closes_ns = sheet.at_ns[metrics.day_bounds(sheet.at_ns)][ROLLING_DAYS:]
+    # Zero is in sight: what matters is on which side of it the line is.
+    axes = Axes.around(closes_ns, [rolling, np.zeros(1)], "{:.1f}", ticks=_SMALL_TICKS)
+    lines = [
+        Line("sharpe_daily_365", "desk", axes.path(closes_ns, rolling)),
+        Line("zero", "hold", axes.path(closes_ns, np.zeros(len(closes_ns)))),
+    ]
+    return axes.chart(f"Sharpe ratio of the last {ROLLING_DAYS} days", "sharpe_daily_365", lines)
 
 
 def price_charts(sheet: Sheet) -> list[Chart]:

@@ -17,6 +17,7 @@ from tg_actors.reports.figures import (
     equity_chart,
     monthly_returns,
     price_charts,
+    rolling_chart,
 )
 from tg_actors.reports.sheet import Sheet
 
@@ -36,6 +37,7 @@ def render(sheet: Sheet, title: str) -> str:
         sheet=sheet,
         report=sheet.report,
         identity=_identity(sheet),
+        is_simulated='"kind":"simulated"' in sheet.identity.get("market", ""),
         days=days_covered(sheet),
         headline=[(name, figures[name]) for name in _HEADLINE],
         evidence=sheet.evidence,
@@ -43,6 +45,7 @@ def render(sheet: Sheet, title: str) -> str:
         metrics=[(name, value, DEFINITIONS[name]) for name, value in figures.items()],
         equity=equity_chart(sheet),
         drawdown=drawdown_chart(sheet),
+        rolling=rolling_chart(sheet),
         years=monthly_returns(sheet),
         prices=price_charts(sheet),
         trades=list(reversed(sheet.trades[-_TRADES_MAX:])),

@@ -18,6 +18,8 @@ from tg_actors.domain.money import ZERO
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.records import EventType
 from tg_actors.portfolio.attribution import AgentResult
+from tg_actors.portfolio.metrics_record import Record
+from tg_actors.portfolio.metrics_table import variants
 from tg_actors.portfolio.metrics_trades import excursions
 from tg_actors.portfolio.performance import Performance, daily_returns, measure
 from tg_actors.portfolio.trades import ClosedTrade
@@ -155,6 +157,13 @@ def evidence_of(journal: JournalReader, report: Report, trials: int) -> Evidence
     replay = replayed(journal)
     costs = _costs(replay.fees, replay.traded, report.slippage_bps_mean)
     return _evidence(report.run, at_ns, equity, costs, trials)
+
+
+def variants_of(journal: JournalReader) -> dict[str, float | None]:
+    """Return what other programs would say of a whole run, by the names of ``VARIANTS``."""
+    replay = replayed(journal)
+    points = points_of(journal.equity_curve(), replay.held)
+    return variants(Record.of(points, replay.trades, replay.fees, replay.traded))
 
 
 def _evidence(run: str, at_ns: I64, equity: F64, costs: str, trials: int) -> Evidence:

@@ -16,10 +16,10 @@ def on_mark(
     """Take in one mark of the whole account and say whether a breaker trips with it.
 
     *Drawdown* trips at the first mark with ``1 - equity / peak >= drawdown_frac_max`` and demands
-    HALTED, or REDUCE_ONLY where the desk flattens; only :func:`rearm`, a person's act, leads back. *Daily loss* trips at the first mark
-    with ``1 - equity / day_equity_open >= daily_loss_frac_max``, demands REDUCE_ONLY, and resets
-    with the next UTC day, which opens at its first mark. A mark that is repeated changes nothing.
-    Never raises; a peak of zero (nothing was ever there) trips nothing.
+    HALTED, or REDUCE_ONLY where the desk flattens; only :func:`rearm`, a person's act, leads back.
+    *Daily loss* trips at the first mark with ``1 - equity / day_equity_open >= daily_loss_frac_max``,
+    demands REDUCE_ONLY, and resets with the next UTC day, which opens at its first mark. A mark that is
+    repeated changes nothing. Never raises; a peak of zero (nothing was ever there) trips nothing.
     """
     marked = _new_day(state, equity, at_ns // DAY_NS)
     peak = max(marked.equity_peak, equity)
@@ -34,7 +34,8 @@ def on_mark(
     )
     if tripped.drawdown_tripped and not marked.drawdown_tripped:
         detail = f"equity {equity:.8g} is {drawdown:.4f} below its peak {peak:.8g}"
-        return tripped, _halt(DenialCode.DRAWDOWN_LIMIT, _DRAWDOWN_STATE[limits.drawdown_action], detail, at_ns)
+        demanded = _DRAWDOWN_STATE[limits.drawdown_action]
+        return tripped, _halt(DenialCode.DRAWDOWN_LIMIT, demanded, detail, at_ns)
     if tripped.daily_loss_tripped and not marked.daily_loss_tripped and not tripped.drawdown_tripped:
         opening = tripped.day_equity_open
         detail = f"equity {equity:.8g} is {daily_loss:.4f} below the day's opening {opening:.8g}"

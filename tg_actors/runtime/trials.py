@@ -1,7 +1,7 @@
 """The trial ledger: which desks and settings were tried on which market, so that luck can be counted.
 
-A file of lines in ``TG_HOME``, written once per desk or setting and market. The best of many tries looks good by
-luck alone; the deflated Sharpe ratio needs to know how many there were. Deleting the file deceives
+A file of lines in ``TG_HOME``, written once per desk or setting and market. The best of many tries looks
+good by luck alone; the deflated Sharpe ratio needs to know how many there were. Deleting the file deceives
 nobody but its owner.
 """
 

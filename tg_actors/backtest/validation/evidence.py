@@ -68,7 +68,8 @@ class Evidence(Message):
     def sentence(self) -> str:
         """The result as a person may repeat it."""
         if self.sharpe_daily_365 is None or self.sharpe_interval is None:
-            return f"{self.name}: {self.verdict}, {self.sample_days} days of sample ({self.costs})"
+            days = f"{self.sample_days} day{'' if self.sample_days == 1 else 's'} of sample"
+            return f"{self.name}: {self.verdict}, {days} ({self.costs})"
         low, high = self.sharpe_interval.low, self.sharpe_interval.high
         return (
             f"{self.name}: {self.verdict}; sharpe_daily_365 {self.sharpe_daily_365:.2f} "

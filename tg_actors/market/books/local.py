@@ -3,6 +3,7 @@
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 
@@ -55,6 +56,8 @@ class LocalBook:
     def hear(self, message: BookMessage) -> Heard | OutOfSync:
         """Take a message in; a break leaves the book empty and waiting for the next snapshot."""
         self.changes = []
+        if not _is_possible(message):
+            return self._break(Break.IMPOSSIBLE, message)
         if message.is_snapshot:
             return self._hear_snapshot(message)
         if not self.in_sync:
@@ -190,3 +193,12 @@ class LocalBook:
     def _empty(self) -> None:
         for part in (*self._sizes, *self._prices):
             part.clear()
+
+
+def _is_possible(message: BookMessage) -> bool:
+    """Whether every level is one; NaN fails every comparison."""
+    return all(
+        0.0 < price < inf and 0.0 <= size < inf
+        for side in (message.bids, message.asks)
+        for price, size in side
+    )

@@ -49,6 +49,8 @@ class Break(StrEnum):
     BACKWARDS = "backwards"
     CROSSED = "crossed"
     CHECKSUM = "checksum"
+    #: A price that is no positive number, or a size that is none of at least 0.
+    IMPOSSIBLE = "impossible"
 
 
 @dataclass(frozen=True, slots=True)

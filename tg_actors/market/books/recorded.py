@@ -189,10 +189,11 @@ def _read(path: Path, names: tuple[str, ...]) -> Columns:
             statement = (
                 f"SELECT {chosen} FROM read_parquet(?, file_row_number = true) ORDER BY file_row_number"
             )
-            return {
-                name: np.ma.getdata(column)
-                for name, column in connection.execute(statement, [str(path)]).fetchnumpy().items()
-            }
+            columns = connection.execute(statement, [str(path)]).fetchnumpy()
     except duckdb.Error as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"{path} is no readable capture, download it again: {reason}") from error
+    for name, column in columns.items():
+        if column.dtype.kind not in "iuf" or np.ma.is_masked(column):
+            raise UserError(f"{path}: the column {name!r} holds what is no number: download it again")
+    return {name: np.ma.getdata(column) for name, column in columns.items()}

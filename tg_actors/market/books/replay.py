@@ -48,8 +48,12 @@ class BookReplay(Message):
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing broke and every independent account that there is agrees, but for late quotes."""
-        return not self.breaks and (self.ladders is None or self.ladders.compared == self.ladders.equal)
+        """Whether there was a book, nothing broke, and independent accounts agree, but for late quotes."""
+        return (
+            bool(self.applied)
+            and not self.breaks
+            and (self.ladders is None or self.ladders.compared == self.ladders.equal)
+        )
 
 
 def replay(capture: RecordedBooks) -> BookReplay:

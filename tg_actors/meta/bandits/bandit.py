@@ -1,0 +1,159 @@
+"""What every bandit is: arms with scores, a memory of named arrays, and nothing else."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tg_actors.domain.blocks import F64
+
+Mask = NDArray[np.bool_]
+
+#: The largest variance that a reward in 0..1 can have; assumed until something has been seen.
+VARIANCE_MAX = 0.25
+_VARIANCE_MIN = 1e-8
+
+
+class Bandit(ABC):
+    """Chooses among ``k`` arms and learns from rewards in 0..1.
+
+    ``context (d,)`` are the probabilities of the regimes, non-negative with sum 1; a bandit that is blind to
+    them ignores it. Everything it remembers is in ``state``, by name; equal states and equal random numbers
+    choose equally.
+    """
+
+    def __init__(self, arms: int) -> None:
+        self.arms = arms
+        self.state: dict[str, F64] = {}
+
+    @abstractmethod
+    def scores(self, context: F64, rng: np.random.Generator) -> F64:
+        """Return the index ``(k,)`` by which arms are chosen; infinite for an arm never tried."""
+
+    @abstractmethod
+    def means(self, context: F64) -> F64:
+        """Return the reward ``(k,)`` that is expected of each arm, 0.5 where nothing is known."""
+
+    @abstractmethod
+    def pulls(self, context: F64) -> F64:
+        """Return how many rewards ``(k,)`` each expectation still rests on."""
+
+    @abstractmethod
+    def _tick(self, context: F64) -> None:
+        """Let one step pass, before its rewards are credited."""
+
+    @abstractmethod
+    def _credit(self, arm: int, reward: float, context: F64) -> None:
+        """Take in the reward of one arm."""
+
+    def select(self, context: F64, mask: Mask, rng: np.random.Generator) -> int:
+        """Return the best arm that ``mask`` allows, the first of equals.
+
+        Raises:
+            ValueError: the mask allows none.
+        """
+        if not mask.any():
+            raise ValueError("no arm may be chosen")
+        return int(np.argmax(np.where(mask, self.scores(context, rng), -np.inf)))
+
+    def update(self, arm: int, reward: float, context: F64) -> None:
+        """Learn from the arm that was chosen."""
+        self._tick(context)
+        self._credit(arm, reward, context)
+
+    def update_all(self, rewards: F64, context: F64) -> None:
+        """Learn from one step of every arm that was watched; NaN where it was not."""
+        self._tick(context)
+        for arm in np.flatnonzero(np.isfinite(rewards)).tolist():
+            self._credit(arm, float(rewards[arm]), context)
+
+    def deviation(self, context: F64) -> float:
+        """Return the standard deviation of a reward round its arm's mean."""
+        del context
+        return float(np.sqrt(VARIANCE_MAX))
+
+    def weights(self, context: F64, mask: Mask, sharpness: float) -> F64:
+        """Return weights ``(k,)`` of the allowed arms, with sum 1; all 0 where none is allowed.
+
+        ``w = exp(sharpness * t)`` with t the distance of an arm's mean from the mean of the allowed arms, in its
+        own standard errors: without evidence all are equal, whatever the noise.
+        """
+        if not mask.any():
+            return np.zeros(self.arms)
+        means, pulls = self.means(context), self.pulls(context)
+        errors = self.deviation(context) / np.sqrt(np.maximum(pulls, 1.0))
+        power = sharpness * (means - means[mask].mean()) / errors
+        weight = np.where(mask, np.exp(np.minimum(power - power[mask].max(), 0.0)), 0.0)
+        shares: F64 = weight / weight.sum()
+        return shares
+
+    def state_dict(self) -> dict[str, F64]:
+        """Return a copy of everything it remembers."""
+        return {name: array.copy() for name, array in self.state.items()}
+
+    def load(self, state: Mapping[str, F64]) -> None:
+        """Take a memory back.
+
+        Raises:
+            ValueError: it is another bandit's.
+        """
+        shapes = {name: array.shape for name, array in self.state.items()}
+        if shapes != {name: array.shape for name, array in state.items()}:
+            raise ValueError("this is the memory of another bandit: its arrays have other names or shapes")
+        self.state = {name: np.array(state[name], dtype=np.float64) for name in self.state}
+
+
+class CountingBandit(Bandit):
+    """Keeps count, sum and sum of squares of each arm's rewards, each step worth ``discount`` of the next."""
+
+    def __init__(self, arms: int, discount: float = 1.0) -> None:
+        super().__init__(arms)
+        self._discount = discount
+        self.state = {name: np.zeros(arms) for name in ("count", "total", "square")}
+
+    def means(self, context: F64) -> F64:
+        """Return the mean of each arm."""
+        del context
+        count = self.state["count"]
+        known = count > 0
+        return np.where(known, self.state["total"] / np.where(known, count, 1.0), 0.5)
+
+    def pulls(self, context: F64) -> F64:
+        """Return the (discounted) counts."""
+        del context
+        return self.state["count"]
+
+    def variances(self) -> F64:
+        """Return the variance of each arm's rewards, without Bessel's correction."""
+        count = np.where(self.state["count"] > 0, self.state["count"], 1.0)
+        mean = self.state["total"] / count
+        return np.maximum(self.state["square"] / count - mean * mean, 0.0)
+
+    def deviation(self, context: F64) -> float:
+        """Return the pooled standard deviation within arms; the largest possible while too little is known."""
+        del context
+        free = float(self.state["count"].sum()) - self.arms
+        if free < self.arms:
+            return float(np.sqrt(VARIANCE_MAX))
+        within = float((self.variances() * self.state["count"]).sum()) / free
+        return float(np.sqrt(min(max(within, _VARIANCE_MIN), VARIANCE_MAX)))
+
+    def _tick(self, context: F64) -> None:
+        del context
+        if self._discount < 1.0:
+            for array in self.state.values():
+                array *= self._discount
+
+    def _credit(self, arm: int, reward: float, context: F64) -> None:
+        del context
+        self.state["count"][arm] += 1.0
+        self.state["total"][arm] += reward
+        self.state["square"][arm] += reward * reward
+
+    def warm(self, arm: int, mean: float, pulls: float) -> None:
+        """Begin an arm with what is known of it: as if ``pulls`` rewards of ``mean`` had been seen."""
+        spread = self.deviation(np.zeros(0))
+        self.state["count"][arm] += pulls
+        self.state["total"][arm] += pulls * mean
+        self.state["square"][arm] += pulls * (mean * mean + spread * spread)
