@@ -4,12 +4,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from tests.baseline_words import trending, write_candles
-from tg_actors.backtest.evaluation import TargetRule
 from tg_actors.backtest.market_bars import MarketBars, load_bars
 from tg_actors.backtest.population import TradingCosts
 from tg_actors.backtest.tuning import TuningSpec
 from tg_actors.market.config import MarketSpec, RecordedSource
 from tg_actors.market.timeframes import Timeframe
+from tg_actors.portfolio.stances import TargetRule
 from tg_actors.technical.spec import TechnicalSpec, WeighedCondition
 
 SYMBOLS = ("AAA/USDT", "BBB/USDT")

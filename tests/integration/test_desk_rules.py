@@ -293,6 +293,19 @@ def test_a_drawdown_is_flattened_where_the_desk_says_so_and_stays_flat(tmp_path:
         assert len(desk.orders(Leg.ENTRY)) == 1
 
 
+def test_a_drawdown_after_a_daily_loss_says_what_holds_the_desk_back(tmp_path: Path) -> None:
+    limits = {"daily_loss_frac_max": Decimal("0.0008"), "drawdown_frac_max": Decimal("0.005")}
+    fall = Fall({**limits, "drawdown_action": "flatten"})
+    scene = replace(fall.scene(), paths=_xrp(0.5, 0.5, 0.5, 0.495, 0.45, bars=40))
+    with scene.open(tmp_path) as desk:
+        desk.run_to(3)
+        assert desk.journal.control().reason.startswith("DAILY_LOSS_LIMIT")
+        desk.run_to(4)
+        assert desk.journal.control().reason.startswith("DRAWDOWN_LIMIT"), "tomorrow it will not be over"
+        desk.run_to(31)
+        assert desk.journal.trading_state() is TradingState.REDUCE_ONLY
+
+
 def test_a_rearm_survives_a_crash_before_the_next_decision(tmp_path: Path) -> None:
     fall = Fall({"drawdown_frac_max": Decimal("0.005")})
     with fall.scene().open(tmp_path) as desk:

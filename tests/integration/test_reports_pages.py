@@ -1,5 +1,6 @@
 """A page about a run: its numbers add up, its text is harmless, and it needs nothing else."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace

@@ -7,11 +7,12 @@ import pytest
 
 from tests.tuning_words import DEAF, SYMBOLS, planted_market
 from tg_actors.agents.kinds import open_agent
-from tg_actors.backtest.evaluation import ENSEMBLE, Chorus, Stances, TargetRule, hear_market, rotations, worth
+from tg_actors.backtest.evaluation import ENSEMBLE, Chorus, Stances, hear_market, rotations, worth
 from tg_actors.backtest.market_bars import load_bars
 from tg_actors.backtest.population import TradingCosts
 from tg_actors.domain.blocks import Abstention, MarketSnapshot, Opinions
 from tg_actors.meta.ensemble import MetaConfig
+from tg_actors.portfolio.stances import TargetRule
 
 RULE = TargetRule(confidence_frac_min=0.5, band_frac=0.2)
 SHORTS = RULE.model_copy(update={"allow_short": True})

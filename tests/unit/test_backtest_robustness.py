@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tg_actors.backtest.evaluation import TargetRule
+from tg_actors.portfolio.stances import TargetRule
 from tg_actors.backtest.population import TradingCosts
 from tg_actors.backtest.robustness import Robustness, robustness, together
 from tg_actors.backtest.tape import Tape, TapedFeed, record
@@ -48,6 +48,12 @@ def test_what_lies_in_the_order_is_not_found_on_the_same_candles_in_another() ->
     assert trending.drawdown_shuffled is not None
     assert 0 < trending.drawdown_shuffled.low < trending.drawdown_shuffled.high < 1
     assert trending.return_resampled is not None
+
+
+def test_who_did_worse_than_on_other_candles_is_told_how_often() -> None:
+    found = examined(a_tape())
+    assert found.sharpe_daily_365 < found.sharpe_other_candles.low
+    assert found.candles_p_value == 0.95  # eighteen of nineteen were better, and it is counted itself
 
 
 def test_the_same_seed_gives_the_same_answer_and_everybody_is_told() -> None:

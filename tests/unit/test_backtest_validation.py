@@ -191,6 +191,17 @@ def excess(strategies: int = 12, days: int = 500, seed: int = 15) -> F64:
     return returns
 
 
+def test_clearly_bad_strategies_weigh_on_the_upper_test_alone() -> None:
+    returns = excess(60)
+    returns[:, 4] += 0.001
+    returns[:, 6:] -= 0.004
+    many = significance.superior_ability(returns, seed=1, samples=4_000, block_mean=1.0)
+    few = significance.superior_ability(returns[:, :6], seed=1, samples=4_000, block_mean=1.0)
+    assert many.best == few.best
+    assert many.spa_consistent == pytest.approx(few.spa_consistent, abs=0.005)
+    assert many.spa_upper > 3 * many.spa_consistent
+
+
 @pytest.mark.parametrize("edge", [0.0, 0.0006, 0.0012])
 def test_superior_ability_agrees_with_arch(edge: float) -> None:
     returns = excess()

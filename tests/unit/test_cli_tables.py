@@ -30,6 +30,16 @@ _STANDING: dict[str, Any] = {
 }
 
 
+def test_no_column_is_squeezed_to_a_letter_for_the_sake_of_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(screen, "out", Console(width=80))
+    row = dict.fromkeys("abcdef", "short") | {"criterion": "profit_factor_closed_trades"}
+    row |= {"interval": "0.002539 to 0.07886", "outcome": "not applicable"}
+    screen.show([row], tuple(row), "Gate", as_json=False)
+    assert len(capsys.readouterr().out.splitlines()) <= 5
+
+
 def test_standings_are_readable_on_80_columns(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

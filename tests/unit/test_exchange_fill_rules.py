@@ -92,6 +92,14 @@ def test_signal_close_takes_no_more_than_the_bar_traded() -> None:
     assert [fill.quantity for fill in floor.advance(step(1)).fills] == [D("1.5"), D("0.5")]
 
 
+def test_at_the_close_buys_and_sells_share_what_the_bar_traded() -> None:
+    floor = exchange(fill_rule="signal_close", volume_frac_max="0.5")
+    floor.advance(step(0, volume=4))
+    floor.submit("a", market_order("1.5"), 1)
+    floor.submit("b", market_order("1.5", Side.SELL), 1)
+    assert [fill.quantity for fill in floor.advance(step(1)).fills] == [D("1.5"), D("0.5")]
+
+
 def test_what_did_not_trade_in_this_cycle_has_no_close_to_fill_at() -> None:
     floor = exchange(fill_rule="signal_close")
     floor.advance(step(0))

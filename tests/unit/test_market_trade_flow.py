@@ -41,7 +41,7 @@ def test_orders_are_split_by_size_and_bar() -> None:
     assert flow.tolist() == [[99.0, 0.0, 100.0, 0.0], [0.0, 7.0, 0.0, 0.0], [0.0, 0.0, 0.0, 500.0]]
 
 
-def test_an_empty_tape_has_no_orders_no_threshold_and_no_flow() -> None:
+def test_an_empty_tape_has_no_orders_and_no_flow() -> None:
     nothing = np.empty(0)
     orders = joined(Trades(nothing.astype(np.int64), nothing, nothing, nothing.astype(np.int64)))
     assert len(orders.usd) == 0

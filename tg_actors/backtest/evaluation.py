@@ -6,16 +6,18 @@ sleeve of every instrument, up to all of it. So a figure here says what the opin
 desk's own backtest what the desk makes of them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
 from tg_actors.agents.opining import OpiningCore
 from tg_actors.backtest.market_bars import MarketBars
 from tg_actors.backtest.population import CASH, DayGrid, Outcome, TradingCosts, outcome, play
-from tg_actors.domain.blocks import F64, MarketSnapshot, Opinions
+from tg_actors.domain.blocks import F64, MarketSnapshot
 from tg_actors.market.config import MarketSpec, open_market
-from tg_actors.meta.ensemble import CombineRequest, EqualWeightEnsemble, MetaConfig
+from tg_actors.meta.ensemble import CombineRequest, MetaConfig
+from tg_actors.meta.learning import Remembering, open_ensemble
 from tg_actors.portfolio.performance import DAY_NS
 from tg_actors.portfolio.stances import TargetRule, next_stance
 
@@ -40,17 +42,23 @@ class Stances:
 
 
 class Chorus:
-    """Some agents and their ensemble, heard over the snapshots of a market."""
+    """Some agents and their ensemble, heard over the snapshots of a market; ``others`` are more ensembles."""
 
     def __init__(
-        self, cores: Sequence[OpiningCore], n: int, rule: TargetRule, meta: MetaConfig | None = None
+        self,
+        cores: Sequence[OpiningCore],
+        n: int,
+        rule: TargetRule,
+        meta: MetaConfig | None = None,
+        others: Mapping[str, MetaConfig] = MappingProxyType({}),
     ) -> None:
         self._cores = tuple(cores)
         for core in self._cores:
             core.recall(None)
         names = tuple(core.name for core in self._cores)
-        self._ensemble = None if meta is None else EqualWeightEnsemble(names, meta)
-        self.names = names if meta is None else (*names, ENSEMBLE)
+        metas = {**({} if meta is None else {ENSEMBLE: meta}), **others}
+        self._ensembles = {name: Remembering(open_ensemble(names, one)) for name, one in metas.items()}
+        self.names = (*names, *metas)
         self._stances = {name: Stances(n, rule) for name in self.names}
         self._targets: dict[str, list[F64]] = {name: [] for name in self.names}
 
@@ -63,14 +71,12 @@ class Chorus:
             silence = np.full(n, np.nan)
             exposure = opinions.direction * opinions.confidence if sound else silence
             self._enter(opinions.agent, exposure, opinions.confidence if sound else silence)
-        if self._ensemble is not None:
-            self._combine(self._ensemble, snapshot, tuple(o for o in said if o.incoherence(n) is None))
-
-    def _combine(
-        self, ensemble: EqualWeightEnsemble, snapshot: MarketSnapshot, opinions: tuple[Opinions, ...]
-    ) -> None:
-        targets = ensemble.combine(CombineRequest(snapshot, opinions))
-        self._enter(ENSEMBLE, targets.exposure, targets.confidence)
+        sound_ones = tuple(opinions for opinions in said if opinions.incoherence(n) is None)
+        # Whatever is drawn at random is drawn alike in every run of the same market.
+        request = CombineRequest(snapshot, sound_ones, cycle_id=f"{snapshot.at_ns:x}")
+        for name, ensemble in self._ensembles.items():
+            targets = ensemble.combine(request)
+            self._enter(name, targets.exposure, targets.confidence)
 
     def _enter(self, name: str, exposure: F64, confidence: F64) -> None:
         self._targets[name].append(self._stances[name].take(exposure, confidence))

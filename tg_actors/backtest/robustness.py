@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from tg_actors.agents.kinds import AgentSpec, open_agent
-from tg_actors.backtest.evaluation import Chorus, TargetRule
+from tg_actors.backtest.evaluation import Chorus
 from tg_actors.backtest.kernel import SleevesReplay
 from tg_actors.backtest.kernel_trades import trades
 from tg_actors.backtest.market_bars import MarketBars, bars_of
@@ -23,6 +23,7 @@ from tg_actors.domain.blocks import F64
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
 from tg_actors.market.builder import SnapshotBuilder
+from tg_actors.portfolio.stances import TargetRule
 
 _VOLUME, _CLOSE = 4, 3
 _LEVEL = 0.95

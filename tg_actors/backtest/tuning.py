@@ -16,7 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from tg_actors.agents.kinds import AgentSpec, open_agent
-from tg_actors.backtest.evaluation import Chorus, TargetRule, worth
+from tg_actors.backtest.evaluation import Chorus, worth
 from tg_actors.backtest.market_bars import MarketBars, load_bars
 from tg_actors.backtest.population import DayGrid, TradingCosts, sharpes_365
 from tg_actors.backtest.standing import tested, walk
@@ -28,6 +28,7 @@ from tg_actors.domain.blocks import F64, MarketSnapshot
 from tg_actors.domain.message import Message
 from tg_actors.market.config import MarketSpec, open_market
 from tg_actors.portfolio.performance import DAY_NS
+from tg_actors.portfolio.stances import TargetRule
 
 
 @dataclass(frozen=True, slots=True)

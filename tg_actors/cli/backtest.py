@@ -142,7 +142,13 @@ def show_backtest(
 @app.command("list")
 def list_backtests(json_: AsJson = False) -> None:
     """List the finished backtests, oldest first."""
-    show([{"run": name} for name in backtests()], ("run",), "Backtests", as_json=json_)
+    from tg_actors.cli.reading import described
+
+    columns = ("run", "desk", "market", "instruments", "timeframe", "cycles", "return")
+    rows = [described(name) for name in backtests()]
+    for row in [] if json_ else rows:
+        row["return"] = None if row["total_return_frac"] is None else f"{row['total_return_frac']:+.2%}"
+    show(rows, columns, "Backtests", as_json=json_)
 
 
 @app.command("compare")

@@ -120,7 +120,7 @@ def _refuse(error: typer.TyperException, *, debug: bool) -> None:
     """Say what is wrong with the words of a command line; without any there is only the help to show."""
     if debug:
         raise error
-    if sentence := " ".join(error.format_message().split()).rstrip("."):
+    if sentence := " ".join(error.format_message().replace("Value error, ", "").split()).rstrip("."):
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context is not None else ""
         sys.stderr.write(f"tg: {sentence}{hint}\n")

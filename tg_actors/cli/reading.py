@@ -1,8 +1,9 @@
 """Find a run and open its journal for reading."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tg_actors.journal.readers import JournalReader
@@ -68,6 +69,29 @@ def backtests() -> list[str]:
     if not found:
         raise UserError(f"there is no backtest in {home()}: make one with 'tg backtest run'")
     return [f.name for f in sorted(found, key=lambda f: (f.path.stat().st_mtime, f.name))]
+
+
+def described(name: str) -> dict[str, Any]:
+    """Say what a run is: its desk, market, length and return; None where its journal cannot say it."""
+    from tg_actors.domain.errors import JournalError, UserError
+
+    unknown = dict.fromkeys(("desk", "market", "instruments", "timeframe", "cycles", "total_return_frac"))
+    try:
+        with reading(name) as (_, journal):
+            known, curve = journal.identity() or {}, journal.equity_curve()
+    except (UserError, JournalError):
+        return {"run": name, **unknown}
+    market = json.loads(known.get("market", "{}"))
+    first, last = (curve[0][1], curve[-1][1]) if curve else (None, None)
+    return {
+        "run": name,
+        "desk": known.get("desk"),
+        "market": market.get("source", {}).get("kind"),
+        "instruments": len(market.get("symbols", ())),
+        "timeframe": market.get("timeframe"),
+        "cycles": len(curve),
+        "total_return_frac": round(float(last / first) - 1.0, 6) if first and last is not None else None,
+    }
 
 
 def _is_backtest(folder: "RunFolder") -> bool:

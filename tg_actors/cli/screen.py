@@ -19,7 +19,7 @@ out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 
 
 _NUMBER = re.compile(r"(?:[-+]?[0-9][0-9.]*)?")
 _GAP = 2
-#: What is left for the columns that wrap, at least.
+#: What is left for each of the columns that wrap, at least.
 _ROOM = 14
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
@@ -65,10 +65,11 @@ def show(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], title: str, 
 def _whole(widths: Sequence[int]) -> set[int]:
     """Columns that are shown in one piece: the narrow ones first, while the others keep some room."""
     whole: set[int] = set()
-    left = out.width
-    for k in sorted(range(len(widths)), key=widths.__getitem__):
+    left = out.width + _GAP
+    order = sorted(range(len(widths)), key=widths.__getitem__)
+    for done, k in enumerate(order, start=1):
         left -= widths[k] + _GAP
-        if left < (_ROOM if len(whole) + 1 < len(widths) else -_GAP):
+        if left < sum(min(widths[j], _ROOM) + _GAP for j in order[done:]):
             break
         whole.add(k)
     return whole

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tg_actors.backtest.baselines.family import Baseline
-from tg_actors.backtest.evaluation import TargetRule
 from tg_actors.backtest.market_bars import MarketBars, read_bars
 from tg_actors.backtest.population import DayGrid, Population, TradingCosts, gather, run_baselines
 from tg_actors.cli.reading import reading
@@ -21,6 +20,7 @@ from tg_actors.desk.plan import Flags, flagged, plan_market
 from tg_actors.domain.blocks import F64
 from tg_actors.domain.errors import UserError
 from tg_actors.market.config import MarketConfig, MarketSpec, VenueSource
+from tg_actors.portfolio.stances import TargetRule
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -18,6 +18,7 @@ from tg_actors.execution.venues.connection import Connection, InlineConnection
 from tg_actors.market.config import MarketConfig
 from tg_actors.market.filters import InstrumentFilters
 from tg_actors.meta.ensemble import MetaConfig
+from tg_actors.meta.learned import META
 from tg_actors.risk.limits import RiskLimits
 from tg_actors.risk.stages_plan import StagePlan, StageSpec
 
@@ -192,3 +193,9 @@ def _check(config: DeskConfig, path: Path) -> None:
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise UserError(f"{path}: {twice[0]!r} stands twice in {what}: remove one")
+    if META in config.agents:
+        raise UserError(f"{path}: {META!r} is the name of the meta agent: give that agent another")
+    strangers = [arm for arm in config.meta.policy.named if arm not in config.agents]
+    if strangers:
+        known = suggest(strangers[0], list(config.agents))
+        raise UserError(f"{path}: meta.policy speaks of {strangers[0]!r}, which is no agent of the desk{known}")

@@ -10,12 +10,14 @@ from tg_actors.desk.cycle import CycleReport, DecisionCycle, Ports
 from tg_actors.desk.ports import Ensemble, Execution, Market, Risk, Roster
 from tg_actors.desk.staging import STAGE_EVENTS, STAGE_VERB, Staging, recalled, told
 from tg_actors.domain.blocks import F64, MarketSnapshot
-from tg_actors.domain.decisions import Decision, RiskState
+from tg_actors.domain.decisions import Decision, RiskState, TradingHalted
 from tg_actors.domain.message import Message
 from tg_actors.domain.money import ZERO
 from tg_actors.domain.orders import TradingState
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.repository import Journal, Transaction
+from tg_actors.meta.learned import META
+from tg_actors.meta.learning import Remembering
 
 ROLE = "coordinator"
 #: A person has re-armed the breakers: payload is what the risk room remembers since.
@@ -88,11 +90,12 @@ class Coordinator:
         self._epoch = epoch
         self._market = market
         self._roster = roster
+        self._meta = Remembering(ensemble)
         self._risk = risk
         self._execution = execution
         self._staging = staging
         self._obey = obey
-        ports = Ports(market, roster, ensemble, risk, execution, self._record, staging.heard)
+        ports = Ports(market, roster, self._meta, risk, execution, self._record, staging.heard)
         self._cycle = DecisionCycle(desk, ports)
         self._snapshot: MarketSnapshot | None = None
         self.handlers = Handlers()
@@ -101,7 +104,8 @@ class Coordinator:
 
     def start(self, memory: Memory) -> None:
         """Give everybody their memory and finish a cycle that was decided but not carried out."""
-        self._roster.recall(memory.memories)
+        self._meta.recall(memory.memories.get(META))
+        self._roster.recall({agent: kept for agent, kept in memory.memories.items() if agent != META})
         self._staging.state = None if memory.risk is None else memory.risk.stage
         if memory.decision is None:
             return
@@ -208,7 +212,7 @@ class Coordinator:
 
     def _apply_breakers(self, tx: Transaction, decision: Decision) -> None:
         halt = decision.judgement.halt
-        if halt is not None and _SEVERITY[halt.state] > _SEVERITY[tx.control.state]:
+        if halt is not None and _is_said(tx, halt):
             tx.set_trading_state(halt.state, f"{halt.code}: {halt.detail}", BREAKER, decision.at_ns)
         elif _new_day(tx, decision):
             tx.set_trading_state(
@@ -228,6 +232,12 @@ def market_alerts(before: MarketSnapshot | None, now: MarketSnapshot) -> tuple[s
     return refused + tuple(
         f"{symbol}: no new bar" for symbol, is_silent in zip(now.symbols, silent, strict=True) if is_silent
     )
+
+
+def _is_said(tx: Transaction, halt: TradingHalted) -> bool:
+    """Whether a breaker tightens the trading state, or gives its own word for it another reason."""
+    before, now = _SEVERITY[tx.control.state], _SEVERITY[halt.state]
+    return now > before or (now == before and tx.control.actor == BREAKER)
 
 
 def _new_day(tx: Transaction, decision: Decision) -> bool:

@@ -17,6 +17,7 @@ from tg_actors.domain.errors import Fenced
 from tg_actors.domain.ids import cycle_id
 from tg_actors.execution.sender import ExecutionReport
 from tg_actors.meta.ensemble import CombineRequest
+from tg_actors.meta.learned import META
 from tg_actors.portfolio.days import closes_of
 from tg_actors.risk.judge import JudgeRequest
 
@@ -77,7 +78,10 @@ class DecisionCycle:
         settling = self._ports.execution.begin_settle(snapshot)
         hearing = self._ports.roster.opine(snapshot)
         heard = self._ports.heard(hearing.opinions)
-        targets = self._ports.ensemble.combine(CombineRequest(snapshot=snapshot, opinions=heard))
+        snapshot_hash = snapshot.digest()
+        ident = cycle_id(self._desk, snapshot.cycle, snapshot_hash)
+        unheard = tuple(opinions for opinions in hearing.opinions if opinions not in heard)
+        targets = self._ports.ensemble.combine(CombineRequest(snapshot, heard, unheard, cycle_id=ident))
         settlement = settling()
         judgement = self._ports.risk.judge(
             JudgeRequest(
@@ -89,13 +93,11 @@ class DecisionCycle:
                 exits=settlement.exits,
             )
         )
-        block = encode(
-            DecisionBlock(snapshot.symbols, snapshot.mid, hearing.opinions, hearing.memories, targets)
-        )
-        snapshot_hash = snapshot.digest()
+        memories = hearing.memories if targets.memory is None else {**hearing.memories, META: targets.memory}
+        block = encode(DecisionBlock(snapshot.symbols, snapshot.mid, hearing.opinions, memories, targets))
         decision = Decision(
             cycle=snapshot.cycle,
-            cycle_id=cycle_id(self._desk, snapshot.cycle, snapshot_hash),
+            cycle_id=ident,
             at_ns=snapshot.at_ns,
             snapshot_hash=snapshot_hash,
             bars=int(snapshot.is_fresh.sum()),

@@ -13,7 +13,7 @@ from tg_actors.domain.decisions import RiskState
 from tg_actors.execution.start import start_executor
 from tg_actors.journal.repository import Journal
 from tg_actors.market.config import open_market
-from tg_actors.meta.ensemble import EqualWeightEnsemble
+from tg_actors.meta.learning import open_ensemble
 from tg_actors.risk.judge import RiskCore
 
 
@@ -68,7 +68,7 @@ def assemble(
         journal.take_lease(ROLE, _owner(), wall_ns),
         market,
         roster,
-        EqualWeightEnsemble(plan.meta.agents, plan.meta.config),
+        open_ensemble(plan.meta.agents, plan.meta.config),
         risk,
         execution,
         staging=Staging(plan.risk.stages, plan.agents),

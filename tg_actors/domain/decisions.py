@@ -73,7 +73,8 @@ class Targets:
     (leave the position alone); ``confidence (n,)`` likewise NaN; ``shares (n, n_agents)`` each
     agent's part in the target, rows sum to 1 or are all 0. ``weights`` per agent, summing to 1.
     ``regime`` is the label of ``regime_view``, which is None while the regime is unknown; the block of a
-    decision keeps the label, the decision itself the view.
+    decision keeps the label, the decision itself the view. ``memory`` is what the meta agent must be handed
+    back in the next cycle, None where it learns nothing; it is journaled beside the agents' memories.
     """
 
     cycle: int
@@ -84,6 +85,7 @@ class Targets:
     confidence: F64
     shares: F64
     regime_view: RegimeView | None = None
+    memory: F64 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

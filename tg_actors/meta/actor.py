@@ -3,15 +3,16 @@
 import ray
 
 from tg_actors.domain.decisions import Targets
-from tg_actors.meta.ensemble import CombineRequest, EqualWeightEnsemble, MetaSpec
+from tg_actors.meta.ensemble import CombineRequest, MetaSpec
+from tg_actors.meta.learning import open_ensemble
 from tg_actors.runtime.actors import Watchdog
 
 
 class MetaActor:
-    """Mailbox around :class:`EqualWeightEnsemble`, which remembers nothing: a new process is as good."""
+    """Mailbox around the meta agent's core, whose memory travels with each request: a new process is as good."""
 
     def __init__(self, spec: MetaSpec) -> None:
-        self._ensemble = EqualWeightEnsemble(spec.agents, spec.config)
+        self._ensemble = open_ensemble(spec.agents, spec.config)
         Watchdog()
 
     @ray.method

@@ -7,8 +7,9 @@ import numpy as np
 from pydantic import Field
 
 from tg_actors.domain.blocks import F64, MarketSnapshot, Opinions
-from tg_actors.domain.decisions import Targets
+from tg_actors.domain.decisions import RegimeView, Targets
 from tg_actors.domain.message import Message
+from tg_actors.meta.policies import EqualWeightPolicy, Policy
 from tg_actors.meta.regime_shapes import Regime
 from tg_actors.meta.regimes import RegimeConfig, RegimeFilter
 
@@ -18,11 +19,14 @@ class MetaConfig(Message):
 
     ``quorum`` is how many agents must have an opinion on an instrument before there is a target;
     ``exposure_gain`` multiplies the mean opinion before it is cut off at full exposure.
+    ``policy`` says whose opinion counts how much.
     """
 
     quorum: int = Field(default=1, ge=1)
     exposure_gain: float = Field(default=1.0, gt=0)
     regime: RegimeConfig = RegimeConfig()
+    # Not written where nothing is learnt: the plan of such a desk is the one it always was.
+    policy: Policy = Field(default=EqualWeightPolicy(), exclude_if=lambda policy: not policy.learns)
 
 
 class MetaSpec(Message):
@@ -34,10 +38,17 @@ class MetaSpec(Message):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CombineRequest:
-    """One cycle's question: the market, and the opinions that came in time."""
+    """One cycle's question: the market, and the opinions that came in time.
+
+    ``unheard`` came too, but the desk's stage does not let them count: they are only learnt from. ``memory`` is
+    what the last targets brought along, None at first; ``cycle_id`` seeds what is drawn.
+    """
 
     snapshot: MarketSnapshot
     opinions: tuple[Opinions, ...]
+    unheard: tuple[Opinions, ...] = ()
+    memory: F64 | None = None
+    cycle_id: str = ""
 
 
 class EqualWeightEnsemble:
@@ -68,15 +79,19 @@ class EqualWeightEnsemble:
         Raises:
             KeyError: an opinion is of an agent that this ensemble does not know.
         """
+        weights = np.zeros(len(self._agents))
+        for opinions in request.opinions:
+            weights[self._columns[opinions.agent]] = 1.0 / len(request.opinions)
+        return self.weigh(request, weights, self._regimes.view(request.snapshot))
+
+    def weigh(self, request: CombineRequest, weights: F64, view: RegimeView | None) -> Targets:
+        """Turn opinions into target exposures by the weights ``(k,)`` of the agents, in the order of the desk."""
         n, k = len(request.snapshot.symbols), len(self._agents)
         direction, confidence = np.full((k, n), np.nan), np.full((k, n), np.nan)
-        weights = np.zeros(k)
         for opinions in request.opinions:
             row = self._columns[opinions.agent]
             direction[row], confidence[row] = opinions.direction, opinions.confidence
-            weights[row] = 1.0 / len(request.opinions)
         exposure, trust, shares = self._blend(direction, confidence, weights)
-        view = self._regimes.view(request.snapshot)
         return Targets(
             cycle=request.snapshot.cycle,
             regime=Regime.UNKNOWN.value if view is None else view.regime,

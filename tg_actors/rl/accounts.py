@@ -116,7 +116,7 @@ class Accounts:
         self.equity = self.cash + self.quantity * bar.close
         self.peak = np.maximum(self.peak, self.equity)
         drawdown = 1.0 - self.equity / self.peak
-        return Passage(before, self.equity, turnover, closed, won, gone, drawdown, verb)
+        return Passage(before, self.equity.copy(), turnover, closed, won, gone, drawdown, verb)
 
     def _fill(self, bar: BarPrices, target: F64, ordered: Flags) -> tuple[F64, Flags, Flags]:
         """Trade towards the targets; return turnover, which trades ended, and which of them won."""

@@ -68,6 +68,12 @@ class Bandit(ABC):
         for arm in np.flatnonzero(np.isfinite(rewards)).tolist():
             self._credit(arm, float(rewards[arm]), context)
 
+    def warm(self, arm: int, mean: float, deviation: float, pulls: int, context: F64) -> None:
+        """Begin an arm with what is known of it: as if so many rewards had been seen, in turn above and below."""
+        for pull in range(pulls):
+            reward = mean + (deviation if pull % 2 else -deviation)
+            self.update(arm, min(max(reward, 0.0), 1.0), context)
+
     def deviation(self, context: F64) -> float:
         """Return the standard deviation of a reward round its arm's mean."""
         del context
@@ -150,10 +156,3 @@ class CountingBandit(Bandit):
         self.state["count"][arm] += 1.0
         self.state["total"][arm] += reward
         self.state["square"][arm] += reward * reward
-
-    def warm(self, arm: int, mean: float, pulls: float) -> None:
-        """Begin an arm with what is known of it: as if ``pulls`` rewards of ``mean`` had been seen."""
-        spread = self.deviation(np.zeros(0))
-        self.state["count"][arm] += pulls
-        self.state["total"][arm] += pulls * mean
-        self.state["square"][arm] += pulls * (mean * mean + spread * spread)

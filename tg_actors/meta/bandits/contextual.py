@@ -98,6 +98,11 @@ class PerRegime(Bandit):
         """Teach the bandit of this regime."""
         self._of(context).update_all(rewards, context)
 
+    def warm(self, arm: int, mean: float, deviation: float, pulls: int, context: F64) -> None:
+        """Tell every regime's bandit."""
+        for inner in self._inner:
+            inner.warm(arm, mean, deviation, pulls, context)
+
     def state_dict(self) -> dict[str, F64]:
         """Return a copy of what all of them remember."""
         return {
