@@ -279,33 +279,6 @@ def test_a_drawdown_halts_until_a_person_resumes_and_rearms(tmp_path: Path) -> N
         assert desk.journal.trading_state() is TradingState.ACTIVE
 
 
-def test_a_drawdown_is_flattened_where_the_desk_says_so_and_stays_flat(tmp_path: Path) -> None:
-    fall = Fall({"drawdown_frac_max": Decimal("0.005"), "drawdown_action": "flatten"})
-    with fall.scene().open(tmp_path) as desk:
-        desk.run_to(3)
-        assert desk.journal.trading_state() is TradingState.REDUCE_ONLY
-        assert set(desk.denials(3)) <= {DenialCode.DRAWDOWN_LIMIT}
-        desk.run_to(31)
-        assert {order.intent.spec.symbol for order in desk.orders(Leg.EXIT)} == {XRP}
-        assert desk.reports[-1].settlement.account.positions == {}
-        # Over midnight too: this is no daily loss.
-        assert desk.journal.trading_state() is TradingState.REDUCE_ONLY
-        assert len(desk.orders(Leg.ENTRY)) == 1
-
-
-def test_a_drawdown_after_a_daily_loss_says_what_holds_the_desk_back(tmp_path: Path) -> None:
-    limits = {"daily_loss_frac_max": Decimal("0.0008"), "drawdown_frac_max": Decimal("0.005")}
-    fall = Fall({**limits, "drawdown_action": "flatten"})
-    scene = replace(fall.scene(), paths=_xrp(0.5, 0.5, 0.5, 0.495, 0.45, bars=40))
-    with scene.open(tmp_path) as desk:
-        desk.run_to(3)
-        assert desk.journal.control().reason.startswith("DAILY_LOSS_LIMIT")
-        desk.run_to(4)
-        assert desk.journal.control().reason.startswith("DRAWDOWN_LIMIT"), "tomorrow it will not be over"
-        desk.run_to(31)
-        assert desk.journal.trading_state() is TradingState.REDUCE_ONLY
-
-
 def test_a_rearm_survives_a_crash_before_the_next_decision(tmp_path: Path) -> None:
     fall = Fall({"drawdown_frac_max": Decimal("0.005")})
     with fall.scene().open(tmp_path) as desk:

@@ -334,7 +334,7 @@ def test_verify_finds_an_approval_that_says_something_else_than_its_events(
 def test_what_waits_for_a_person_is_counted_in_its_cluster(tmp_path: Path, scene: Scene) -> None:
     # Nothing is known of correlations: XRP and BTC are one cluster.
     risk = {"cluster_exposure_frac_max": Decimal("0.03"), "order_ttl_bars": 3}
-    both = replace(scene, script=says({0: {XRP: UP}, 1: {BTC: UP}}), risk=scene.risk | risk)
+    both = replace(scene, script=says({0: {XRP: UP}, 1: {BTC: UP}}), risk={**scene.risk, **risk})
     with both.open(tmp_path) as desk:
         assert _asked(desk, 0) == {XRP}
         account = desk.run_to(1).settlement.account

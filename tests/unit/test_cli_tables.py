@@ -34,8 +34,8 @@ def test_no_column_is_squeezed_to_a_letter_for_the_sake_of_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(screen, "out", Console(width=80))
-    row = dict.fromkeys("abcdef", "short") | {"criterion": "profit_factor_closed_trades"}
-    row |= {"interval": "0.002539 to 0.07886", "outcome": "not applicable"}
+    row = {"criterion": "sharpe_daily_365", "of": "paper exit", "asked": "at least 1.0", "value": "-12.23"}
+    row |= {"short": "13.23", "interval": "-36.0 to 18.7", "no_skill_passes": "47%", "outcome": "failed"}
     screen.show([row], tuple(row), "Gate", as_json=False)
     assert len(capsys.readouterr().out.splitlines()) <= 5
 

@@ -54,7 +54,7 @@ def test_an_open_trade_is_marked_where_the_replay_marked_it() -> None:
     opens, closes = np.array([100.0, 100.0, np.nan]), np.array([100.0, 110.0, 500.0])
     done = replay(opens, closes, np.array([1.0, 1.0, 1.0]), KernelRules(), 1_000)
     (trip,) = trades(done)
-    assert (trip.pnl, done.final_equity) == (pytest.approx(100), pytest.approx(1_100))
+    assert [trip.pnl, done.final_equity] == pytest.approx([100, 1_100])
 
 
 def test_a_short_that_sold_for_nothing_has_no_excursions() -> None:

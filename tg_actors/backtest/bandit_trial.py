@@ -1,12 +1,12 @@
 """Do learnt ensembles beat the agent that one would have picked, and the equal-weight ensemble? Pure, seeded.
 
-On every market the earlier part of the days is *prior*: the agent that earned most on it, after costs, is the one that
-a person who knows nothing of regimes would have picked. The later part judges: daily returns of each ensemble
-less those of that agent, and less those of the equal-weight ensemble, of all markets one after the other, with an
-interval by the stationary bootstrap.
+On every market the earlier part of the days is *prior*: the agent that earned most on it, after costs, is the
+one that a person who knows nothing of regimes would have picked. The later part judges: daily returns of each
+ensemble less those of that agent, and less those of the equal-weight ensemble, of all markets one after the
+other, with an interval by the stationary bootstrap.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,14 @@ from tg_actors.backtest.population import TradingCosts
 from tg_actors.backtest.validation.bootstrap import Interval, interval, mean
 from tg_actors.domain.blocks import F64
 from tg_actors.domain.message import Message
-from tg_actors.meta.bandits.specs import Exp3Spec, GaussianThompsonSpec, LeaderSpec, LinUcbSpec, PerRegimeSpec, Ucb1Spec
+from tg_actors.meta.bandits.specs import (
+    Exp3Spec,
+    GaussianThompsonSpec,
+    LeaderSpec,
+    LinUcbSpec,
+    PerRegimeSpec,
+    Ucb1Spec,
+)
 from tg_actors.meta.policies import LearningPolicy, SelectionPolicy, ShadowConfig, WeightsPolicy
 
 #: Slow memories: an hour of a market says next to nothing about an agent.
@@ -44,9 +51,9 @@ TRIED: Mapping[str, LearningPolicy] = {
 class Compared(Message):
     """One ensemble on the later days of all markets, in basis points a day.
 
-    ``won`` counts the markets on which it earned more than the agent picked beforehand; ``gain_bps`` is the mean daily
-    difference to that agent, ``gain_over_equal_bps`` to the equal-weight ensemble, each with its interval; None
-    where it is not defined.
+    ``won`` counts the markets on which it earned more than the agent picked beforehand; ``gain_bps`` is the mean
+    daily difference to that agent, ``gain_over_equal_bps`` to the equal-weight ensemble, each with its
+    interval, None where there is no difference at all.
     """
 
     name: str
@@ -76,7 +83,11 @@ class Trial:
 
 
 def on_market(
-    bars: MarketBars, targets: Mapping[str, F64], costs: TradingCosts, agents: Iterable[str], prior_frac: float
+    bars: MarketBars,
+    targets: Mapping[str, F64],
+    costs: TradingCosts,
+    agents: Iterable[str],
+    prior_frac: float,
 ) -> Trial:
     """Pick an agent on the first days, and keep the returns of the others."""
     daily = {name: worth(name, bars, rows, costs).returns for name, rows in targets.items()}
@@ -85,27 +96,18 @@ def on_market(
     return Trial(picked, {name: returns[prior:] for name, returns in daily.items()})
 
 
-def compare(trials: list[Trial], names: Iterable[str], seed: int, samples: int = 2_000) -> list[Compared]:
-    """Hold ensembles against the agents picked and the equal-weight ensemble, the best first."""
-    picked = np.concatenate([trial.later[trial.picked] for trial in trials])
-    equal = np.concatenate([trial.later[ENSEMBLE] for trial in trials])
-    rows = []
-    for name in names:
-        own = np.concatenate([trial.later[name] for trial in trials]) if name in trials[0].later else picked
-        won = sum(_sum(t.later[name]) > _sum(t.later[t.picked]) for t in trials if name in t.later)
-        rows.append(
-            Compared(
-                name=name,
-                markets=len(trials),
-                days=own.size,
-                mean_bps=_bps(own),
-                won=won,
-                gain_bps=_bps(own - picked),
-                gain_interval=_interval(own - picked, seed, samples),
-                gain_over_equal_bps=_bps(own - equal),
-                equal_interval=_interval(own - equal, seed, samples),
-            )
-        )
+def compare(trials: Sequence[Trial], names: Iterable[str], seed: int, samples: int = 2_000) -> list[Compared]:
+    """Hold ensembles against the agents picked and the equal-weight ensemble, the best first.
+
+    The agents picked and the equal-weight ensemble stand in the table as well.
+    """
+    rows = [
+        _compared(trials, PICKED, [trial.later[trial.picked] for trial in trials], seed, samples),
+        *(
+            _compared(trials, name, [trial.later[name] for trial in trials], seed, samples)
+            for name in (ENSEMBLE, *names)
+        ),
+    ]
     return sorted(rows, key=lambda row: -row.gain_bps)
 
 
@@ -113,13 +115,26 @@ def compare(trials: list[Trial], names: Iterable[str], seed: int, samples: int =
 PICKED = "agent picked beforehand"
 
 
+def _compared(trials: Sequence[Trial], name: str, own: Sequence[F64], seed: int, samples: int) -> Compared:
+    picked = [trial.later[trial.picked] for trial in trials]
+    gain = np.concatenate(own) - np.concatenate(picked)
+    over_equal = np.concatenate(own) - np.concatenate([trial.later[ENSEMBLE] for trial in trials])
+    return Compared(
+        name=name,
+        markets=len(trials),
+        days=gain.size,
+        mean_bps=_bps(np.concatenate(own)),
+        won=sum(float(mine.sum()) > float(theirs.sum()) for mine, theirs in zip(own, picked, strict=True)),
+        gain_bps=_bps(gain),
+        gain_interval=_interval(gain, seed, samples),
+        gain_over_equal_bps=_bps(over_equal),
+        equal_interval=_interval(over_equal, seed, samples),
+    )
+
+
 def with_shadow(policy: LearningPolicy, shadow: ShadowConfig) -> LearningPolicy:
     """Return the policy with the rule and the costs of the market that it is tried on."""
     return policy.model_copy(update={"shadow": shadow})
-
-
-def _sum(returns: F64) -> float:
-    return float(returns.sum())
 
 
 def _bps(returns: F64) -> float:
@@ -127,5 +142,4 @@ def _bps(returns: F64) -> float:
 
 
 def _interval(returns: F64, seed: int, samples: int) -> Interval | None:
-    found = interval(returns * 1e4, mean, seed=seed, samples=samples) if returns.any() else None
-    return found
+    return interval(returns * 1e4, mean, seed=seed, samples=samples) if returns.any() else None

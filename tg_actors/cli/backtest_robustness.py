@@ -20,6 +20,8 @@ BlockHours = Annotated[
     typer.Option("--block-hours", min=0.0, help="Mean length of what stays together when candles move."),
 ]
 _HOUR_NS = 3_600 * 10**9
+#: Columns about candles; those after them are about trades, in a table of their own: all are too wide.
+_CANDLES = 6
 #: Seed of what is drawn, not of the market.
 _DRAWN = 1
 
@@ -79,8 +81,11 @@ def _print(found: "list[Robustness]", *, as_json: bool) -> None:
         print_json({"agents": [one.model_dump(mode="json") for one in found]})
         return
     rows = [_row(one) for one in found]
-    show(rows, list(rows[0]), "On other candles, with other orders of trades", as_json=False)
-    out.print(f"  {found[0].bars} bars, {found[0].candles} other markets; {found[0].costs}", style="dim")
+    columns = list(rows[0])
+    show(rows, columns[:_CANDLES], "On other candles", as_json=False)
+    show(rows, columns[:1] + columns[_CANDLES:], "With other orders of trades", as_json=False)
+    others = f"{found[0].candles} other markets without books and facts"
+    out.print(f"  {found[0].bars} bars, {others}; {found[0].costs}", style="dim")
 
 
 def _row(one: "Robustness") -> dict[str, Any]:

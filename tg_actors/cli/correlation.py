@@ -88,10 +88,14 @@ def _found(names: list[str], closes: "F64", n: int, window_days: int) -> dict[st
     whole, coins = correlate(closes, window_days), correlate(closes[:, :n], window_days)
     threshold = threshold_of(RiskLimits())
     leads = find_lead_lags(closes, (1, 2, 3), 0.05)
-    matrix = [[None if np.isnan(rho) else round(float(rho), 4) for rho in row] for row in whole.matrix]
+    matrix, sample = (
+        [[None if np.isnan(rho) else round(float(rho), 4) for rho in row] for row in rows]
+        for rows in (whole.matrix, whole.sample)
+    )
     return {
         "names": names,
         "matrix": matrix,
+        "sample": sample,
         "returns": whole.count.tolist(),
         "shrinkage_frac": round(whole.shrinkage_frac, 4),
         "mean_instruments": None if np.isnan(coins.mean) else round(coins.mean, 4),
@@ -152,8 +156,10 @@ def _print(found: dict[str, Any], until: str, window_days: int) -> None:
     out.print(
         f"  instruments: mean {found['mean_instruments']}, dispersion {found['dispersion_instruments']}, "
         f"one cluster from {found['threshold_instruments']} on, shrunk by "
-        f"{found['shrinkage_frac_instruments']}; with references by {found['shrinkage_frac']}",
+        f"{found['shrinkage_frac_instruments']}; with references, as the table, by {found['shrinkage_frac']} "
+        "(0: as sampled, 1: so alike that every pair gets the mean; --json has the sample)",
         highlight=False,
+        soft_wrap=True,
     )
     show(
         found["leads"],

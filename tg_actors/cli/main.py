@@ -14,6 +14,7 @@ from tg_actors.cli import (
     agents,
     approvals,
     backtest,
+    bandit,
     books,
     chaos,
     config,
@@ -28,6 +29,7 @@ from tg_actors.cli import (
     order_books,
     replay,
     report,
+    rl,
     run,
     simulate,
     status,
@@ -75,9 +77,11 @@ app.command("approvals")(approvals.approvals)
 app.command("approve")(approvals.approve)
 app.command("reject")(approvals.reject)
 app.add_typer(gates.app, name="gates")
+app.add_typer(bandit.app, name="bandit")
 app.add_typer(backtest.app, name="backtest")
 app.command("replay")(replay.replay)
 app.command("tune")(tune.tune)
+app.add_typer(rl.app, name="rl")
 app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)

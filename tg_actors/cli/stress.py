@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 Data = Annotated[Path, typer.Option("--data", help="Folder of recorded bars.")]
 Only = Annotated[str | None, typer.Option("--episode", help="Only this episode of configs/stress.yaml.")]
 
-_COLUMNS = (
+#: One table of all columns is too wide to be read.
+_HAPPENED = (
     "episode",
     "desk",
     "cycles",
@@ -24,11 +25,8 @@ _COLUMNS = (
     "worst_bar",
     "return",
     "drawdown",
-    "breakers",
-    "after_halt",
-    "breaches",
-    "journal",
 )
+_JUDGED = ("episode", "desk", "breakers", "after_halt", "breaches", "journal")
 
 
 def stress(data: Data, episode: Only = None, json_: AsJson = False) -> None:
@@ -50,7 +48,9 @@ def stress(data: Data, episode: Only = None, json_: AsJson = False) -> None:
     if json_:
         print_json([outcome.as_json() for outcome in outcomes])
     else:
-        show([_row(outcome) for outcome in outcomes], _COLUMNS, "Stress episodes", as_json=False)
+        rows = [_row(outcome) for outcome in outcomes]
+        show(rows, _HAPPENED, "Stress episodes", as_json=False)
+        show(rows, _JUDGED, "Breakers, entries after a halt, limits exceeded", as_json=False)
         for outcome in outcomes:
             for breach in outcome.breaches:
                 out.print(f"  {outcome.episode} on {outcome.desk}: {breach}", markup=False)

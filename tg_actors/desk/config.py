@@ -198,4 +198,6 @@ def _check(config: DeskConfig, path: Path) -> None:
     strangers = [arm for arm in config.meta.policy.named if arm not in config.agents]
     if strangers:
         known = suggest(strangers[0], list(config.agents))
-        raise UserError(f"{path}: meta.policy speaks of {strangers[0]!r}, which is no agent of the desk{known}")
+        raise UserError(
+            f"{path}: meta.policy speaks of {strangers[0]!r}, which is no agent of the desk{known}"
+        )

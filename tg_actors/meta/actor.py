@@ -9,7 +9,7 @@ from tg_actors.runtime.actors import Watchdog
 
 
 class MetaActor:
-    """Mailbox around the meta agent's core, whose memory travels with each request: a new process is as good."""
+    """Mailbox around the core, whose memory travels with each request: a new process is as good."""
 
     def __init__(self, spec: MetaSpec) -> None:
         self._ensemble = open_ensemble(spec.agents, spec.config)

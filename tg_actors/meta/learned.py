@@ -29,8 +29,8 @@ class Learned:
     the last mid prices, NaN before the first; ``held (k + 1, n)`` positions since then, parts of a sleeve;
     ``cost_frac (k + 1,)`` what it cost to get there; ``watched (k,)`` 1 where there is something to judge;
     ``context (r,)`` the regimes' probabilities then, ``weights (k,)`` the weights; ``cycles (1,)`` rewarded so
-    far; ``earned_frac (k + 1,)`` sum of returns after costs; ``earned_by_regime (r, k + 1)`` the same split by the
-    probabilities, ``regime_cycles (r,)`` the sum of these; ``given (k,)`` the sum of weights.
+    far; ``earned_frac (k + 1,)`` sum of returns after costs; ``earned_by_regime (r, k + 1)`` the same split by
+    the probabilities, ``regime_cycles (r,)`` the sum of these; ``given (k,)`` the sum of weights.
     """
 
     mid: F64
@@ -59,7 +59,8 @@ class Learned:
             ValueError: it is the memory of other arms, instruments, or of another algorithm.
         """
         state = self.bandit.state_dict()
-        shapes = [getattr(self, name).shape for name in _BOOKS] + [state[name].shape for name in sorted(state)]
+        arrays = [*(getattr(self, name) for name in _BOOKS), *(state[name] for name in sorted(state))]
+        shapes = [array.shape for array in arrays]
         if vector.shape != (sum(prod(shape) for shape in shapes),):
             raise ValueError("this is the memory of a meta agent with other arms, instruments or algorithm")
         ends = np.cumsum([prod(shape) for shape in shapes])
@@ -101,8 +102,9 @@ def as_reward(return_frac: F64, policy: LearningPolicy) -> F64:
 def _warmed(agents: Sequence[str], policy: LearningPolicy) -> Bandit:
     bandit = open_bandit(policy.algorithm, len(agents), len(REGIMES))
     scale = 0.5 / policy.shadow.reward_scale_bps
+    known = np.zeros((len(agents), 3))
     for arm, agent in enumerate(agents):
-        if (known := policy.warm.get(agent)) is not None:
-            mean = 0.5 + known.mean_bps * scale
-            bandit.warm(arm, mean, known.deviation_bps * scale, known.pulls, UNKNOWN)
+        if (start := policy.warm.get(agent)) is not None:
+            known[arm] = start.mean_bps * scale, start.deviation_bps * scale, start.pulls
+    bandit.warm(0.5 + known[:, 0], known[:, 1], known[:, 2], UNKNOWN)
     return bandit

@@ -1,4 +1,4 @@
-"""The ensemble that learns whom to trust: every agent is traded in thought, and a bandit weighs them. Pure."""
+"""The ensemble that learns whom to trust: agents are traded in thought, a bandit weighs them. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -58,9 +58,9 @@ class LearningEnsemble:
     """Weighs agents by what their opinions would have earned.
 
     In every cycle, before anything is decided, the positions that each agent's opinions led to are paid: the
-    change of the mid prices since the last cycle less what moving cost, the mean over the instruments. These are
-    the rewards of the last cycle, under the regime that it was thought to have; the bandit learns from them, and
-    gives the weights of this cycle. The agents' opinions then move their positions.
+    change of the mid prices since the last cycle less what moving cost, the mean over the instruments. These
+    are the rewards of the last cycle, under the regime that it was thought to have; the bandit learns from
+    them, and gives the weights of this cycle. The agents' opinions then move their positions.
 
     An agent without any opinion and any position earns nothing that could be judged. One that is silent keeps
     its positions, as the desk does.

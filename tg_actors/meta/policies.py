@@ -29,8 +29,8 @@ class ShadowConfig(Message):
     """How every agent is traded in thought, to be judged.
 
     Its opinion moves its own sleeve of every instrument by ``rule``, at mid prices; ``cost_bps`` of what is
-    moved stand for fee, half spread and slippage. A return of a cycle of plus or minus ``reward_scale_bps``, the mean
-    over the instruments, is the reward 1 or 0; nothing is 0.5, and what lies beyond is cut off.
+    moved stand for fee, half spread and slippage. A return of a cycle of plus or minus ``reward_scale_bps``, the
+    mean over the instruments, is the reward 1 or 0; nothing is 0.5, and what lies beyond is cut off.
     """
 
     rule: TargetRule = TargetRule(confidence_frac_min=0.0, band_frac=0.1)
@@ -49,8 +49,8 @@ class WarmStart(Message):
 class _LearningPolicy(Message):
     """What both learning policies have in common; arms are the agents of the desk, by name.
 
-    ``disabled`` arms have no weight, but go on being judged. The reward of a ``costly`` arm is known only for a
-    cycle in which it had weight: its answer has to be paid for. ``warm`` arms begin with what is known.
+    ``disabled`` arms have no weight, but go on being judged. The reward of a ``costly`` arm is known only for
+    a cycle in which it had weight: its answer has to be paid for. ``warm`` arms begin with what is known.
     """
 
     algorithm: AlgorithmSpec = LeaderSpec()

@@ -34,7 +34,7 @@ class Stepped:
     """The answer to a step, each with ``n`` rows.
 
     ``observed`` already begins the next episode where one has ended; ``last`` are the final observations of the
-    rows ``ended (k,)``. ``passage`` is what the bar did to the accounts. Terminated: liquidated. Truncated: the episode's bars are over.
+    rows ``ended (k,)``. Terminated: liquidated. Truncated: the episode's bars are over.
     """
 
     observed: F32
@@ -43,6 +43,12 @@ class Stepped:
     truncated: Flags
     ended: I64
     last: F32
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traded(Stepped):
+    """A step of accounts: ``passage`` is what the bar did to them."""
+
     passage: Passage
 
 
@@ -117,7 +123,7 @@ class Episodes:
             self._end = self.bar + self._rng.integers(1, self.rules.bars + 1, self.n)
         return self.observe()
 
-    def step(self, actions: NDArray[np.int64]) -> Stepped:
+    def step(self, actions: NDArray[np.int64]) -> Traded:
         """Act on every row ``(n, 2)``; rows that end begin again at once."""
         verb = actions[:, 0]
         level = self.level + _SIGN[verb] * (actions[:, 1] + 1)
@@ -136,7 +142,7 @@ class Episodes:
         if len(ended):
             self._begin(ended)
             observed[ended] = self.observe(ended)
-        return Stepped(observed, reward, passage.liquidated, truncated, ended, last, passage)
+        return Traded(observed, reward, passage.liquidated, truncated, ended, last, passage)
 
     def observe(self, rows: Any = slice(None)) -> F32:
         """Return what these rows see ``(k, F + 4)``, a fresh array."""

@@ -68,11 +68,11 @@ class Bandit(ABC):
         for arm in np.flatnonzero(np.isfinite(rewards)).tolist():
             self._credit(arm, float(rewards[arm]), context)
 
-    def warm(self, arm: int, mean: float, deviation: float, pulls: int, context: F64) -> None:
-        """Begin an arm with what is known of it: as if so many rewards had been seen, in turn above and below."""
-        for pull in range(pulls):
-            reward = mean + (deviation if pull % 2 else -deviation)
-            self.update(arm, min(max(reward, 0.0), 1.0), context)
+    def warm(self, means: F64, deviations: F64, pulls: F64, context: F64) -> None:
+        """Begin with what is known of each arm ``(k,)``: as if so many rewards had been seen around the mean."""
+        for pull in range(int(pulls.max(initial=0.0))):
+            rewards = np.clip(means + (deviations if pull % 2 else -deviations), 0.0, 1.0)
+            self.update_all(np.where(pull < pulls, rewards, np.nan), context)
 
     def deviation(self, context: F64) -> float:
         """Return the standard deviation of a reward round its arm's mean."""
@@ -82,8 +82,8 @@ class Bandit(ABC):
     def weights(self, context: F64, mask: Mask, sharpness: float) -> F64:
         """Return weights ``(k,)`` of the allowed arms, with sum 1; all 0 where none is allowed.
 
-        ``w = exp(sharpness * t)`` with t the distance of an arm's mean from the mean of the allowed arms, in its
-        own standard errors: without evidence all are equal, whatever the noise.
+        ``w = exp(sharpness * t)`` with t the distance of an arm's mean from the mean of the allowed arms, in
+        its own standard errors: without evidence all are equal, whatever the noise.
         """
         if not mask.any():
             return np.zeros(self.arms)
@@ -137,7 +137,7 @@ class CountingBandit(Bandit):
         return np.maximum(self.state["square"] / count - mean * mean, 0.0)
 
     def deviation(self, context: F64) -> float:
-        """Return the pooled standard deviation within arms; the largest possible while too little is known."""
+        """Return the pooled standard deviation within arms, the largest possible while little is known."""
         del context
         free = float(self.state["count"].sum()) - self.arms
         if free < self.arms:
@@ -148,8 +148,8 @@ class CountingBandit(Bandit):
     def _tick(self, context: F64) -> None:
         del context
         if self._discount < 1.0:
-            for array in self.state.values():
-                array *= self._discount
+            for name in self.state:
+                self.state[name] *= self._discount
 
     def _credit(self, arm: int, reward: float, context: F64) -> None:
         del context

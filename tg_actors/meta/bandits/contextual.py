@@ -11,8 +11,8 @@ from tg_actors.meta.bandits.bandit import VARIANCE_MAX, Bandit, Mask
 class LinUcb(Bandit):
     """LinUCB with disjoint arms (Li, Chu, Langford, Schapire 2010, algorithm 1).
 
-    ``theta.x + alpha * sqrt(x' A^-1 x)``, A beginning as ``ridge`` times the unit matrix. The inverse is kept up
-    to date by Sherman and Morrison's formula with plain sums: BLAS adds in another order on another machine.
+    ``theta.x + alpha * sqrt(x' A^-1 x)``, A beginning as ``ridge`` times the unit matrix. The inverse is kept
+    up to date by Sherman and Morrison's formula with plain sums: BLAS adds in another order on another machine.
     Rewards are counted from ``centre``: an arm that is hardly known is thought to be worth that, and not 0,
     which all rewards that lie in 0..1 would beat (the paper's own is 0).
     """
@@ -98,10 +98,10 @@ class PerRegime(Bandit):
         """Teach the bandit of this regime."""
         self._of(context).update_all(rewards, context)
 
-    def warm(self, arm: int, mean: float, deviation: float, pulls: int, context: F64) -> None:
+    def warm(self, means: F64, deviations: F64, pulls: F64, context: F64) -> None:
         """Tell every regime's bandit."""
         for inner in self._inner:
-            inner.warm(arm, mean, deviation, pulls, context)
+            inner.warm(means, deviations, pulls, context)
 
     def state_dict(self) -> dict[str, F64]:
         """Return a copy of what all of them remember."""
@@ -136,7 +136,9 @@ class DiscountedLeader(Bandit):
     ``switching_cost``, in units of the reward. A mean begins with ``prior`` imagined rewards of 0.5.
     """
 
-    def __init__(self, arms: int, contexts: int, discount: float, switching_cost: float, prior: float) -> None:
+    def __init__(
+        self, arms: int, contexts: int, discount: float, switching_cost: float, prior: float
+    ) -> None:
         super().__init__(arms)
         self._discount, self._cost, self._prior = discount, switching_cost, prior
         self._contexts = contexts

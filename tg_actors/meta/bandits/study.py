@@ -1,7 +1,7 @@
 """How much each algorithm regrets where the best arm changes with a hidden regime. Pure, seeded.
 
-A world has 5 arms and 3 regimes that last 300 steps on average. In each regime another arm is best, by 0.10 to
-0.15; rewards are normal round 0.5 with a standard deviation of 0.15, cut to 0..1. Regret is what the best arm
+A world has 5 arms and 3 regimes that last 300 steps on average. In each regime another arm is best, by 0.10
+to 0.15; rewards are normal round 0.5 with a standard deviation of 0.15, cut to 0..1. Regret is what the best arm
 of each step's regime would have brought more, in expectation, summed over the steps. A market is far noisier:
 only the ranking matters.
 """
@@ -32,6 +32,8 @@ from tg_actors.meta.bandits.specs import (
 ARMS, REGIMES = 5, 3
 _LASTS = 300
 _CENTRE, _DEVIATION, _GAP = 0.5, 0.15, (0.10, 0.15)
+#: Part of the steps on which a wrong regime is told.
+_WRONG = 0.2
 
 TEXTBOOK = "ucb1 c=2"
 
@@ -42,6 +44,11 @@ class Entrant:
 
     spec: AlgorithmSpec
     full: bool = False
+
+    @property
+    def sees_regimes(self) -> bool:
+        """Whether it matters to it what it is told of the regime."""
+        return isinstance(self.spec, LinUcbSpec | PerRegimeSpec) or getattr(self.spec, "by_regime", False)
 
 
 ENTRANTS: Mapping[str, Entrant] = {
@@ -90,7 +97,7 @@ def a_world(seed: int, steps: int) -> World:
     means = np.full((REGIMES, ARMS), _CENTRE)
     means[np.arange(REGIMES), best] += rng.uniform(*_GAP, REGIMES)
     regime = _regimes(rng, steps)
-    wrong = np.where(rng.random(steps) < 0.2, (regime + rng.integers(1, REGIMES, steps)) % REGIMES, regime)
+    wrong = np.where(rng.random(steps) < _WRONG, (regime + rng.integers(1, REGIMES, steps)) % REGIMES, regime)
     expected = means[regime]
     rewards = np.clip(expected + _DEVIATION * rng.standard_normal((steps, ARMS)), 0.0, 1.0)
     one_of = np.eye(REGIMES)
@@ -138,8 +145,10 @@ def study(worlds: Iterable[int], steps: int, entrants: Mapping[str, Entrant] = E
 def _played(seed: int, steps: int, entrants: Mapping[str, Entrant]) -> Iterator[tuple[str, float, float]]:
     world = a_world(seed, steps)
     for name, entrant in entrants.items():
-        right = regret_of(world, play(entrant, world, world.told, seed))
-        yield name, right, regret_of(world, play(entrant, world, world.told_wrong, seed))
+        right = wrong = regret_of(world, play(entrant, world, world.told, seed))
+        if entrant.sees_regimes:
+            wrong = regret_of(world, play(entrant, world, world.told_wrong, seed))
+        yield name, right, wrong
     drawn = np.random.default_rng(seed).integers(0, ARMS, steps)
     fixed = np.full(steps, int(np.argmax(world.expected.sum(axis=0))))
     for name, chosen in ((RANDOM, drawn), (FIXED, fixed)):
