@@ -1,5 +1,7 @@
 """Bandits for tests: every kind, and the sums by which they are defined."""
 
+from typing import Any
+
 import numpy as np
 from pydantic import TypeAdapter
 
@@ -10,7 +12,7 @@ from tg_actors.meta.bandits.specs import AlgorithmSpec, open_bandit
 ARMS, REGIMES = 4, 3
 
 #: One of each kind, by the names that a desk file uses.
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "ucb1": {},
     "ucb1 textbook": {"c": 2.0},
     "ucb_tuned": {},
@@ -35,7 +37,8 @@ def a_bandit(name: str) -> Bandit:
 
 def one_of(regime: int) -> F64:
     """A regime that is certain."""
-    return np.eye(REGIMES)[regime]
+    sure: F64 = np.eye(REGIMES)[regime]
+    return sure
 
 
 EVERY = np.ones(ARMS, dtype=np.bool_)

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from tg_actors.portfolio.stances import TargetRule
 from tg_actors.backtest.population import TradingCosts
 from tg_actors.backtest.robustness import Robustness, robustness, together
 from tg_actors.backtest.tape import Tape, TapedFeed, record
@@ -16,6 +15,7 @@ from tg_actors.market.builder import SnapshotBuilder
 from tg_actors.market.feeds.simulated import SimulatedFeed
 from tg_actors.market.needs import MarketNeeds
 from tg_actors.market.timeframes import Timeframe
+from tg_actors.portfolio.stances import TargetRule
 
 RULE = TargetRule(confidence_frac_min=0.2, band_frac=0.05, allow_short=True)
 FREE = TradingCosts(0.0, 0.0)

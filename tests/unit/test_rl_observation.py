@@ -1,4 +1,4 @@
-"""One builder of observations: training data is what the desk shows, bit for bit, and never knows the future."""
+"""One builder of observations: training data is what the desk shows, and never knows the future."""
 
 from collections.abc import Iterator
 

@@ -51,8 +51,8 @@ TRIED: Mapping[str, LearningPolicy] = {
 class Compared(Message):
     """One ensemble on the later days of all markets, in basis points a day.
 
-    ``won`` counts the markets on which it earned more than the agent picked beforehand; ``gain_bps`` is the mean
-    daily difference to that agent, ``gain_over_equal_bps`` to the equal-weight ensemble, each with its
+    ``won`` counts the markets on which it earned more than the agent picked beforehand; ``gain_bps`` is the
+    mean daily difference to that agent, ``gain_over_equal_bps`` to the equal-weight ensemble, each with its
     interval, None where there is no difference at all.
     """
 

@@ -10,7 +10,7 @@ import typer
 
 from tg_actors.cli.config import DEFAULT_DESK
 from tg_actors.cli.interrupts import Interrupts
-from tg_actors.cli.options import Cycles, Data, Desk, From, Instruments, Market, Timeframe, To
+from tg_actors.cli.options import Cycles, Data, Desk, From, Instruments, Market, Seed, Timeframe, To
 from tg_actors.cli.screen import AsJson, err, out, print_json, show
 from tg_actors.cli.sweep_options import FeeFrac, SlippageBps
 
@@ -25,8 +25,7 @@ Workers = Annotated[
     int,
     typer.Option("--workers", min=1, help="Trials at a time, on Ray; each knows less of the others' scores."),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the search.")]
-MarketSeed = Annotated[int | None, typer.Option("--market-seed", min=0, help="Seed of a simulated market.")]
+SearchSeed = Annotated[int, typer.Option("--search-seed", min=0, help="Seed of the search.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Write the proposed agent into this YAML file.")]
 Storage = Annotated[
     Path | None,
@@ -44,14 +43,14 @@ def tune(
     timeframe: Timeframe = None,
     from_: From = None,
     to: To = None,
-    market_seed: MarketSeed = None,
+    seed: Seed = None,
     cycles: Cycles = None,
     fee_frac: FeeFrac = None,
     slippage_bps: SlippageBps = None,
     trials: Trials = _TRIALS,
     windows: Windows = _WINDOWS,
     workers: Workers = 1,
-    seed: Seed = 0,
+    search_seed: SearchSeed = 0,
     storage: Storage = None,
     out_: Out = None,
     json_: AsJson = False,
@@ -68,7 +67,7 @@ def tune(
 
         _check_out(out_)
         spec = load_agent(agent)
-        flags = Flags(market, data, instruments, timeframe, from_, to, market_seed)
+        flags = Flags(market, data, instruments, timeframe, from_, to, seed)
         swept = sweep_market(desk, flags, SweepFlags(cycles, fee_frac, slippage_bps))
         tuning = TuningSpec(
             agent=spec,
@@ -79,7 +78,7 @@ def tune(
             windows=windows,
             trials=trials,
             batch=workers,
-            seed=seed,
+            seed=search_seed,
         )
         studies = Studies(storage or home() / "tuning.sqlite")
     began = time.monotonic()

@@ -40,8 +40,8 @@ class MetaSpec(Message):
 class CombineRequest:
     """One cycle's question: the market, and the opinions that came in time.
 
-    ``unheard`` came too, but the desk's stage does not let them count: they are only learnt from. ``memory`` is
-    what the last targets brought along, None at first; ``cycle_id`` seeds what is drawn.
+    ``unheard`` came too, but the desk's stage does not let them count: they are only learnt from. ``memory``
+    is what the last targets brought along, None at first; ``cycle_id`` seeds what is drawn.
     """
 
     snapshot: MarketSnapshot
@@ -85,7 +85,7 @@ class EqualWeightEnsemble:
         return self.weigh(request, weights, self._regimes.view(request.snapshot))
 
     def weigh(self, request: CombineRequest, weights: F64, view: RegimeView | None) -> Targets:
-        """Turn opinions into target exposures by the weights ``(k,)`` of the agents, in the order of the desk."""
+        """Turn opinions into target exposures by the weights ``(k,)`` of the agents."""
         n, k = len(request.snapshot.symbols), len(self._agents)
         direction, confidence = np.full((k, n), np.nan), np.full((k, n), np.nan)
         for opinions in request.opinions:

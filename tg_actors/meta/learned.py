@@ -25,12 +25,13 @@ UNKNOWN: F64 = np.full(len(REGIMES), 1.0 / len(REGIMES))
 class Learned:
     """Everything that is remembered, of ``k`` arms and ``n`` instruments in ``r`` regimes.
 
-    Arrays ending in ``k + 1`` have the ensemble itself as their last row, traded by the same rule. ``mid (n,)``
-    the last mid prices, NaN before the first; ``held (k + 1, n)`` positions since then, parts of a sleeve;
-    ``cost_frac (k + 1,)`` what it cost to get there; ``watched (k,)`` 1 where there is something to judge;
-    ``context (r,)`` the regimes' probabilities then, ``weights (k,)`` the weights; ``cycles (1,)`` rewarded so
-    far; ``earned_frac (k + 1,)`` sum of returns after costs; ``earned_by_regime (r, k + 1)`` the same split by
-    the probabilities, ``regime_cycles (r,)`` the sum of these; ``given (k,)`` the sum of weights.
+    Arrays ending in ``k + 1`` have the ensemble itself as their last row, traded by the same rule. ``mid
+    (n,)`` the last mid prices, NaN before the first; ``held (k + 1, n)`` positions since then, parts of a
+    sleeve; ``cost_frac (k + 1,)`` what it cost to get there; ``watched (k,)`` 1 where there is something to
+    judge; ``context (r,)`` the regimes' probabilities then, ``weights (k,)`` the weights; ``cycles (1,)``
+    rewarded so far; ``earned_frac (k + 1,)`` sum of returns after costs; ``earned_by_regime (r, k + 1)`` the
+    same split by the probabilities, ``regime_cycles (r,)`` the sum of these; ``given (k,)`` the sum of
+    weights.
     """
 
     mid: F64

@@ -142,4 +142,5 @@ def _context(view: RegimeView | None) -> F64:
     if view is None:
         return UNKNOWN.copy()
     chances = np.array([view.probabilities.get(regime.value, 0.0) for regime in REGIMES])
-    return chances / chances.sum()
+    context: F64 = chances / chances.sum()
+    return context

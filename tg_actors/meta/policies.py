@@ -29,8 +29,8 @@ class ShadowConfig(Message):
     """How every agent is traded in thought, to be judged.
 
     Its opinion moves its own sleeve of every instrument by ``rule``, at mid prices; ``cost_bps`` of what is
-    moved stand for fee, half spread and slippage. A return of a cycle of plus or minus ``reward_scale_bps``, the
-    mean over the instruments, is the reward 1 or 0; nothing is 0.5, and what lies beyond is cut off.
+    moved stand for fee, half spread and slippage. A return of a cycle of plus or minus ``reward_scale_bps``,
+    the mean over the instruments, is the reward 1 or 0; nothing is 0.5, and what lies beyond is cut off.
     """
 
     rule: TargetRule = TargetRule(confidence_frac_min=0.0, band_frac=0.1)

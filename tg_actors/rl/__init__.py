@@ -1,1 +1,1 @@
-"""Reinforcement learning: the market as episodes, what is observed, what is rewarded, what is known exactly."""
+"""Reinforcement learning: the market as episodes, what is observed, rewarded, and known exactly."""

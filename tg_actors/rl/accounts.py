@@ -1,12 +1,14 @@
 """Cash and positions of many accounts at once, moved bar by bar by the rules of the replay kernel.
 
-* A target is decided on ``close[t]`` and filled at ``open[t+1]``: the position becomes ``target * equity / p``;
-  slippage, which is always adverse, and the fee come on top. An order of less than 1e-9 of the equity is not
-  sent; a buy is cut to what ``leverage_max`` allows after its costs (1: what the cash covers).
-* At the close funding is paid on the position, and interest on what is borrowed: cash below 0, coins sold short.
-* Before the fill and at the close, an account of equity at or below ``liquidation_level`` times its used margin
-  (entry value over ``leverage_max``, as the practice exchange reckons) is closed there at once, slippage and fee
-  included. At level 0 that is ruin. What a gap takes beyond the equity is the lender's loss: equity ends at 0.
+* A target is decided on ``close[t]`` and filled at ``open[t+1]``: the position becomes ``target * equity /
+  p``; slippage, which is always adverse, and the fee come on top. An order of less than 1e-9 of the equity
+  is not sent; a buy is cut to what ``leverage_max`` allows after its costs (1: what the cash covers).
+* At the close funding is paid on the position, and interest on what is borrowed: cash below 0, coins sold
+  short.
+* Before the fill and at the close, an account of equity at or below ``liquidation_level`` times its used
+  margin (entry value over ``leverage_max``, as the practice exchange reckons) is closed there at once,
+  slippage and fee included. At level 0 that is ruin. What a gap takes beyond the equity is the lender's
+  loss: equity ends at 0.
 """
 
 from dataclasses import dataclass
@@ -26,8 +28,8 @@ DUST_FRAC = 1e-9
 class EpisodeRules:
     """What trading costs, how far one may go, how long an episode lasts.
 
-    ``fee_frac`` of every fill's notional; ``borrow_frac`` a bar of what is borrowed; ``bars`` are the decisions
-    of an episode, ``cash`` what it begins with.
+    ``fee_frac`` of every fill's notional; ``borrow_frac`` a bar of what is borrowed; ``bars`` are the
+    decisions of an episode, ``cash`` what it begins with.
 
     Raises:
         ValueError: a number is out of range.
@@ -64,9 +66,10 @@ class BarPrices:
 class Passage:
     """What a bar did to every account, each ``(n,)``: what rewards are computed from.
 
-    ``before`` and ``after`` are equity at the two closes, ``turnover`` what was traded as a part of the equity,
-    ``closed`` and ``won`` whether a trade ended and whether it left more than there was, ``liquidated`` whether
-    the account did, ``drawdown`` a positive fraction of the peak, ``verb`` 0 buy, 1 sell, 2 hold.
+    ``before`` and ``after`` are equity at the two closes, ``turnover`` what was traded as a part of the
+    equity, ``closed`` and ``won`` whether a trade ended and whether it left more than there was,
+    ``liquidated`` whether the account did, ``drawdown`` a positive fraction of the peak, ``verb`` 0 buy, 1
+    sell, 2 hold.
     """
 
     before: F64

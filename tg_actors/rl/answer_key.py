@@ -1,14 +1,15 @@
 """A market of 220 states whose best policy and whose every policy's value are known exactly.
 
-Four regimes, five signals and eleven exposures: the mean return of a bar depends on regime and signal, and the
-same signal means the opposite in another regime. Regime and signal are Markov chains that no action moves; an
-action changes the exposure as everywhere here. In state (regime g, signal s, exposure e), changing to e' pays
+Four regimes, five signals and eleven exposures: the mean return of a bar depends on regime and signal, and
+the same signal means the opposite in another regime. Regime and signal are Markov chains that no action
+moves; an action changes the exposure as everywhere here. In state (regime g, signal s, exposure e), changing
+to e' pays
 
     e' * mean[g, s]  -  cost * |e' - e|  -  risk[g] * e'^2 / 2.
 
 Value iteration gives the optimum and a linear system the value of any given policy (R. Sutton, A. Barto,
-Reinforcement Learning, 2nd edition, chapters 4.1 and 4.4): no Monte Carlo noise between a learner and the truth.
-A value is the mean over states with flat exposure, regime and signal as often as they occur.
+Reinforcement Learning, 2nd edition, chapters 4.1 and 4.4): no Monte Carlo noise between a learner and the
+truth. A value is the mean over states with flat exposure, regime and signal as often as they occur.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from tg_actors.domain.blocks import F64, I64
+from tg_actors.domain.blocks import F64
 from tg_actors.rl.episodes import LEVELS, VERBS
 
 REGIMES = ("trend", "range", "volatile", "reversal")
@@ -30,14 +31,16 @@ STATES = _G * _S * _E
 #: Chosen exposure (an index of ``EXPOSURES``) in every state ``(4, 5, 11)``.
 Policy = NDArray[np.int64]
 _TOLERANCE = 1e-12
+#: Which exposures one action reaches from which: it changes them by at most the limit.
+REACHED = np.abs(np.arange(_E)[:, np.newaxis] - np.arange(_E)) <= LEVELS
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class AnswerKey:
     """The market's numbers.
 
-    ``mean (4, 5)`` returns a bar, ``risk (4,)``, ``cost`` of a change of exposure by 1; ``regimes (4, 4)`` and
-    ``signals (5, 5)`` are the chances of what follows; ``gamma`` the discount.
+    ``mean (4, 5)`` returns a bar, ``risk (4,)``, ``cost`` of a change of exposure by 1; ``regimes (4, 4)``
+    and ``signals (5, 5)`` are the chances of what follows; ``gamma`` the discount.
     """
 
     mean: F64
@@ -96,7 +99,8 @@ def best_policy(key: AnswerKey) -> tuple[Policy, F64]:
     """Return the best policy and the value of every state ``(4, 5, 11)``, by value iteration."""
     rewards, values = key.rewards(), np.zeros((_G, _S, _E))
     while True:
-        worth = rewards + key.gamma * _expected(key, values)[:, :, np.newaxis, :]
+        hoped = rewards + key.gamma * _expected(key, values)[:, :, np.newaxis, :]
+        worth = np.where(REACHED, hoped, -np.inf)
         after: F64 = worth.max(axis=3)
         if np.abs(after - values).max() <= _TOLERANCE * (1.0 - key.gamma):
             return worth.argmax(axis=3), after
@@ -104,9 +108,11 @@ def best_policy(key: AnswerKey) -> tuple[Policy, F64]:
 
 
 def values_of(key: AnswerKey, policy: Policy) -> F64:
-    """Return the exact value of every state ``(4, 5, 11)`` under a policy."""
+    """Return the exact value of every state ``(4, 5, 11)`` under a policy; it goes as far as one action can."""
+    now = np.arange(_E)
+    reached = np.minimum(np.maximum(policy, now - LEVELS), now + LEVELS)
     chances = np.zeros((STATES, _E))
-    chances[np.arange(STATES), policy.reshape(-1)] = 1.0
+    chances[np.arange(STATES), reached.reshape(-1)] = 1.0
     return values_of_chances(key, chances.reshape(_G, _S, _E, _E))
 
 
@@ -120,7 +126,7 @@ def values_of_chances(key: AnswerKey, chances: F64) -> F64:
 
 def score(key: AnswerKey, values: F64) -> float:
     """Return the value of beginning flat, with regime and signal as often as they occur."""
-    return float((key.stationary() * values[:, :, LEVELS]).sum())
+    return float((key.stationary() * values[:, :, LEVELS]).sum()) + 0.0
 
 
 def exposure_chances(actions: F64) -> F64:

@@ -87,8 +87,8 @@ ZOO: Mapping[str, Policy] = MappingProxyType(
 class PolicyScore:
     """What a policy was paid and what it earned a bar, in the mean over episodes.
 
-    ``reward`` is the discounted mean of a bar, ``growth`` the plain one of equity's log growth. ``excess`` is the reward beyond
-    that of staying flat, ``excess_error`` its standard error.
+    ``reward`` is the discounted mean of a bar, ``growth`` the plain one of equity's log growth. ``excess``
+    is the reward beyond that of staying flat, ``excess_error`` its standard error.
     """
 
     policy: str
@@ -105,7 +105,7 @@ class PolicyScore:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What came of one preset: scores on the martingale, and pairs it puts in the wrong order when there is drift."""
+    """What came of one preset: scores on the martingale, and pairs in the wrong order where there is drift."""
 
     preset: str
     cash: float

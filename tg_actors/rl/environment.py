@@ -88,6 +88,7 @@ class BatchVecEnv(VecEnv):
 
     def env_is_wrapped(self, wrapper_class: Any, indices: VecEnvIndices = None) -> list[bool]:
         """Nothing is wrapped."""
+        del wrapper_class
         return [False for _ in self._rows(indices)]
 
     def _rows(self, indices: VecEnvIndices) -> Iterable[int]:

@@ -1,8 +1,8 @@
 """Many episodes over one market at once, in NumPy alone: what learners step, without a learning library.
 
-An action is ``(verb, size)``: 0 buy, 1 sell, 2 hold, and 0..4 for 20..100 % of the exposure limit. It *changes*
-the exposure, cut to 0..100 % (-100..100 % with shorts) of ``leverage_max``; hold ignores the size. It is decided
-on ``close[t]`` and filled at ``open[t+1]``.
+An action is ``(verb, size)``: 0 buy, 1 sell, 2 hold, and 0..4 for 20..100 % of the exposure limit. It
+*changes* the exposure, cut to 0..100 % (-100..100 % with shorts) of ``leverage_max``; hold ignores the size.
+It is decided on ``close[t]`` and filled at ``open[t+1]``.
 """
 
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ _SIGN = np.array([1, -1, 0])
 class Stepped:
     """The answer to a step, each with ``n`` rows.
 
-    ``observed`` already begins the next episode where one has ended; ``last`` are the final observations of the
-    rows ``ended (k,)``. Terminated: liquidated. Truncated: the episode's bars are over.
+    ``observed`` already begins the next episode where one has ended; ``last`` are the final observations of
+    the rows ``ended (k,)``. Terminated: liquidated. Truncated: the episode's bars are over.
     """
 
     observed: F32
@@ -90,7 +90,7 @@ class Episodes:
             for array in (market.open_, market.close, market.worse, market.funding)
         )
         seen = np.clip(market.observed.reshape(bars * assets, -1), -OBSERVED_MAX, OBSERVED_MAX)
-        # Beside each row of the market the account's columns are free: one gather makes the whole observation.
+        # Beside the market's columns the account's are free: one gather makes the whole observation.
         self._seen: F32 = np.zeros((len(seen), seen.shape[1] + len(ACCOUNT)), dtype=np.float32)
         self._seen[:, : seen.shape[1]] = seen
         self.names = (*market.names, *ACCOUNT)
@@ -106,8 +106,8 @@ class Episodes:
     def reset(self, start: int | None = None, *, staggered: bool = True) -> F32:
         """Begin all episodes and return what is observed.
 
-        The first ones are of random length, so that they never end all at once (``staggered``). With ``start``
-        every first episode begins on that bar.
+        The first ones are of random length, so that they never end all at once (``staggered``). With
+        ``start`` every first episode begins on that bar.
 
         Raises:
             ValueError: no whole episode begins on that bar.

@@ -15,8 +15,8 @@ class LearningMarket:
     """What episodes are played on: ``T`` bars of ``A`` instruments, each of which traded on every bar.
 
     ``open_``/``close (T, A)``; ``observed (T, A, F)`` is what is known at the close of bar t, named by
-    ``names``; ``worse (T, A)`` how far below the market a fill at the open of bar t lands, as a fraction, 0 to
-    below 1 (``base`` of a slippage model's terms); ``funding (T, A)`` the part of its value that a long
+    ``names``; ``worse (T, A)`` how far below the market a fill at the open of bar t lands, as a fraction, 0
+    to below 1 (``base`` of a slippage model's terms); ``funding (T, A)`` the part of its value that a long
     position pays to short ones at the close of bar t; ``move_frac (A,)`` the usual size of a bar's move, by
     which rewards are scaled. Episodes begin at ``first`` or later: before it observations are warming up.
 

@@ -1,8 +1,8 @@
 """What a learner sees of the market: one builder for training, backtest and live.
 
 It works from a snapshot alone, so a row of training data is what the desk shows at that bar, bit for bit.
-Everything is free of units: moves in their own standard deviations, distances in average true ranges. A source
-that is missing, or silent for two days, is 0 and its ``…_known`` column says 0.
+Everything is free of units: moves in their own standard deviations, distances in average true ranges. A
+source that is missing, or silent for two days, is 0 and its ``…_known`` column says 0.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ MARKET = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observed:
-    """One instant: ``values (n, F)``, and ``known (n,)``: where it is False the row is 0 and nobody may act."""
+    """One instant: ``values (n, F)``; where ``known (n,)`` is False the row is 0 and nobody may act."""
 
     values: F32
     known: Flags
@@ -68,7 +68,7 @@ class Observer:
         return MarketNeeds(window_bars=_WINDOW, facts=True)
 
     def observe(self, snapshot: MarketSnapshot, regime: RegimeView | None) -> Observed:
-        """Return what is known at the close of a cycle; ``regime`` is the filtered posterior of that cycle."""
+        """Return what is known at the close of a cycle; ``regime`` is its filtered posterior."""
         columns = np.zeros((len(snapshot.symbols), len(self.names)))
         market = np.column_stack((*_moves(snapshot), *_indicators(snapshot)))
         known = np.isfinite(market).all(axis=1) & snapshot.is_fresh

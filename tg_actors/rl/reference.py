@@ -1,4 +1,4 @@
-"""The environment's arithmetic for one account in plain floats: the oracle that the arrays are held against."""
+"""The environment's arithmetic for one account in plain floats: the oracle of the arrays."""
 
 from collections.abc import Sequence
 

@@ -30,7 +30,7 @@ class Reward(Protocol):
 
 
 def log_growth(passage: Passage) -> F64:
-    """Return the log growth of a bar ``(n,)``; over an episode without ruin its sum is log(last / first equity)."""
+    """Return the log growth of a bar ``(n,)``; without ruin it sums up to log(last / first equity)."""
     grown: F64 = np.log(np.maximum(passage.after / passage.before, LEFT_FRAC_MIN))
     return grown
 
@@ -39,11 +39,11 @@ def log_growth(passage: Passage) -> F64:
 class GrowthTerms:
     """The weights of a growth reward.
 
-    ``risk_aversion`` 1 is log growth itself; every unit more takes half the squared move. ``turnover_cost`` is
-    taken per equity traded, on top of the real costs. The potential is ``sharpe_weight`` times the Sharpe ratio
-    of the last ``sharpe_bars`` or so (-1..1), plus ``win_weight`` times won less lost trades over their number
-    and 10, minus ``drawdown_weight`` times the drawdown beyond ``drawdown_knee_frac``. ``gamma`` is the
-    learner's discount. Everything is in usual moves of the instrument.
+    ``risk_aversion`` 1 is log growth itself; every unit more takes half the squared move. ``turnover_cost``
+    is taken per equity traded, on top of the real costs. The potential is ``sharpe_weight`` times the Sharpe
+    ratio of the last ``sharpe_bars`` or so (-1..1), plus ``win_weight`` times won less lost trades over
+    their number and 10, minus ``drawdown_weight`` times the drawdown beyond ``drawdown_knee_frac``.
+    ``gamma`` is the learner's discount. Everything is in usual moves of the instrument.
     """
 
     risk_aversion: float = 1.0

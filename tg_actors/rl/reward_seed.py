@@ -21,8 +21,8 @@ class SeedReward:
     """``tanh(pnl/100) + sharpe/2 - max(drawdown - 0.1, 0)^2 + win_rate/10 - entropy/20`` for ``n`` rows.
 
     Everything but the first term is paid as a level on every bar. ``pnl`` is in quote currency, so the reward
-    depends on the size of the account; ``sharpe`` is that of about the last 64 bars, per bar; ``entropy`` (nats)
-    is that of the buys, sells and holds so far.
+    depends on the size of the account; ``sharpe`` is that of about the last 64 bars, per bar; ``entropy``
+    (nats) is that of the buys, sells and holds so far.
     """
 
     def __init__(self, n: int) -> None:

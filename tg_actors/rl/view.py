@@ -15,7 +15,8 @@ from tg_actors.rl.presets import DEFAULT_REWARD
 class TradingView(gymnasium.Env[F32, Any]):
     """Episodes of one instrument; it steps the batch with one row, so there is one arithmetic.
 
-    ``reset(options={"start": bar})`` begins on a bar of choice. Terminated: liquidated. Truncated: time is up.
+    ``reset(options={"start": bar})`` begins on a bar of choice. Terminated: liquidated. Truncated: time is
+    up.
     """
 
     def __init__(self, market: LearningMarket, rules: EpisodeRules, reward: str = DEFAULT_REWARD) -> None:

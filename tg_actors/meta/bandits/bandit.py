@@ -69,7 +69,7 @@ class Bandit(ABC):
             self._credit(arm, float(rewards[arm]), context)
 
     def warm(self, means: F64, deviations: F64, pulls: F64, context: F64) -> None:
-        """Begin with what is known of each arm ``(k,)``: as if so many rewards had been seen around the mean."""
+        """Begin with what is known of each arm ``(k,)``: as if so many rewards had been seen."""
         for pull in range(int(pulls.max(initial=0.0))):
             rewards = np.clip(means + (deviations if pull % 2 else -deviations), 0.0, 1.0)
             self.update_all(np.where(pull < pulls, rewards, np.nan), context)

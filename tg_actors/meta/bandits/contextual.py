@@ -11,10 +11,10 @@ from tg_actors.meta.bandits.bandit import VARIANCE_MAX, Bandit, Mask
 class LinUcb(Bandit):
     """LinUCB with disjoint arms (Li, Chu, Langford, Schapire 2010, algorithm 1).
 
-    ``theta.x + alpha * sqrt(x' A^-1 x)``, A beginning as ``ridge`` times the unit matrix. The inverse is kept
-    up to date by Sherman and Morrison's formula with plain sums: BLAS adds in another order on another machine.
-    Rewards are counted from ``centre``: an arm that is hardly known is thought to be worth that, and not 0,
-    which all rewards that lie in 0..1 would beat (the paper's own is 0).
+    ``theta.x + alpha * sqrt(x' A^-1 x)``, A beginning as ``ridge`` times the unit matrix. The inverse is
+    kept up to date by Sherman and Morrison's formula with plain sums: BLAS adds in another order on another
+    machine. Rewards are counted from ``centre``: an arm that is hardly known is thought to be worth that,
+    and not 0, which all rewards that lie in 0..1 would beat (the paper's own is 0).
     """
 
     def __init__(self, arms: int, contexts: int, alpha: float, ridge: float, centre: float = 0.0) -> None:
@@ -30,7 +30,8 @@ class LinUcb(Bandit):
         """Return the upper bounds."""
         del rng
         spread = (self._through(context) * context).sum(axis=1)
-        return self._expected(context) + self._alpha * np.sqrt(np.maximum(spread, 0.0))
+        bounds: F64 = self._expected(context) + self._alpha * np.sqrt(np.maximum(spread, 0.0))
+        return bounds
 
     def means(self, context: F64) -> F64:
         """Return what the regression expects; 0.5 of an arm never tried."""

@@ -37,7 +37,7 @@ class BetaThompson(CountingBandit):
 
 
 class Exp3(Bandit):
-    """EXP3 with exploration ``gamma`` (Auer, Cesa-Bianchi, Freund, Schapire 2002): an enemy may choose rewards.
+    """EXP3 with exploration ``gamma`` (Auer, Cesa-Bianchi, Freund, Schapire 2002): for the worst of rewards.
 
     When every arm is watched it is Hedge: nothing needs to be divided by the chance of having looked.
     """

@@ -1,9 +1,9 @@
 """How much each algorithm regrets where the best arm changes with a hidden regime. Pure, seeded.
 
 A world has 5 arms and 3 regimes that last 300 steps on average. In each regime another arm is best, by 0.10
-to 0.15; rewards are normal round 0.5 with a standard deviation of 0.15, cut to 0..1. Regret is what the best arm
-of each step's regime would have brought more, in expectation, summed over the steps. A market is far noisier:
-only the ranking matters.
+to 0.15; rewards are normal round 0.5 with a standard deviation of 0.15, cut to 0..1. Regret is what the best
+arm of each step's regime would have brought more, in expectation, summed over the steps. A market is far
+noisier: only the ranking matters.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
