@@ -176,7 +176,8 @@ def _costs(fees: Decimal, traded: Decimal, slippage_bps: Decimal | None) -> str:
     if traded == ZERO:
         return "nothing was traded"
     slipped = "unknown" if slippage_bps is None else f"{slippage_bps:.1f}"
-    return f"after fees of {fees / traded * 10_000:.1f} bps and mean slippage of {slipped} bps of what was traded"
+    paid = f"{fees / traded * 10_000:.1f} bps"
+    return f"after fees of {paid} and mean slippage of {slipped} bps of what was traded"
 
 
 def _mids_at(journal: JournalReader, cycle: int) -> dict[str, Decimal]:
