@@ -1,4 +1,4 @@
-"""One account, four ways: the batch of episodes, the kernel, and the whole desk over the practice exchange agree."""
+"""One account, three ways: episodes, the kernel, and the whole desk over the practice exchange agree."""
 
 import numpy as np
 import pytest

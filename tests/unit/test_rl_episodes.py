@@ -1,6 +1,7 @@
 """The batch of episodes: its arithmetic, its endings, and that it shows nothing of the future."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ SPOT = EpisodeRules(bars=200)
 ALL_IN, ALL_OUT, STAY = (BUY, 4), (SELL, 4), (HOLD, 0)
 
 
-def flat_market(close: F64, open_: F64 | None = None, **arrays: F64) -> LearningMarket:
+def flat_market(close: F64, open_: F64 | None = None, **arrays: Any) -> LearningMarket:
     """One instrument and nothing observed; opens are the closes before where none are given."""
     before = np.concatenate((close[:1], close[:-1])) if open_ is None else open_
     return LearningMarket(
@@ -217,13 +218,19 @@ def test_an_episode_that_ends_keeps_its_last_observation() -> None:
         {"open_": np.ones((3, 1))},
     ],
 )
-def test_a_market_that_is_not_sound_is_refused(wrong: dict[str, object]) -> None:
+def test_a_market_that_is_not_sound_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         replace(flat_market(np.ones(2)), **wrong)
 
 
 def test_rules_out_of_range_are_refused() -> None:
-    for wrong in ({"fee_frac": 1.0}, {"leverage_max": 0.5}, {"liquidation_level": 0.4}, {"cash": 0.0}):
+    ranges: tuple[dict[str, Any], ...] = (
+        {"fee_frac": 1.0},
+        {"leverage_max": 0.5},
+        {"liquidation_level": 0.4},
+        {"cash": 0.0},
+    )
+    for wrong in ranges:
         with pytest.raises(ValueError, match=r"\w"):
             EpisodeRules(**wrong)
     with pytest.raises(ValueError, match="hold no episode"):

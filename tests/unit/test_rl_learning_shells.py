@@ -1,7 +1,8 @@
-"""What learning libraries see of the batch: Gymnasium's view passes its check, SB3's VecEnv keeps its contract."""
+"""What learning libraries see of the batch: Gymnasium's check passes, SB3's contract is kept."""
 
 import subprocess
 import sys
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -21,10 +22,8 @@ RULES = EpisodeRules(bars=60, leverage_max=3.0, shorts=True, liquidation_level=0
 MARKET = walk(1, 400)
 
 
-def test_gymnasium_finds_nothing_wrong(caplog: pytest.LogCaptureFixture) -> None:
-    check_env(TradingView(MARKET, RULES), skip_render_check=True, warn=True)
-    assert isinstance(TradingView(MARKET, RULES), gymnasium.Env)
-    assert not caplog.records
+def test_gymnasium_finds_nothing_wrong() -> None:
+    check_env(TradingView(MARKET, RULES), skip_render_check=True)
 
 
 def test_the_view_is_the_reference() -> None:
@@ -43,7 +42,7 @@ def test_the_view_is_the_reference() -> None:
 
 def test_a_vec_env_resets_by_itself_and_keeps_the_last_observation() -> None:
     env = BatchVecEnv(Episodes(MARKET, RULES, 32, 1))
-    observed = env.reset()
+    observed: Any = env.reset()
     rng = np.random.default_rng(4)
     rewards, ended = np.zeros(32), 0
     for _ in range(130):

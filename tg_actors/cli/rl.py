@@ -53,7 +53,7 @@ def answer_key(json_: AsJson = False) -> None:
     policies = {name: rule() for name, rule in market.RULES.items()}
     policies |= {f"best for {name}": market.specialist(market.STANDARD, name) for name in market.REGIMES}
     policies["best"] = best
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"policy": name, "value": worth, "of_best_frac": worth / optimum, "sees_regime": name in _SEEING}
         for name, policy in policies.items()
         for worth in [market.score(market.STANDARD, market.values_of(market.STANDARD, policy))]
@@ -67,7 +67,7 @@ def answer_key(json_: AsJson = False) -> None:
         {
             "policy": row["policy"],
             "value": f"{row['value']:.4f}",
-            "of_best": f"{100 * float(row['of_best_frac']):.1f} %",
+            "of_best": f"{100 * row['of_best_frac']:.1f} %",
             "sees_regime": "yes" if row["sees_regime"] else "no",
         }
         for row in rows

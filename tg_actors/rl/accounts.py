@@ -104,27 +104,27 @@ class Accounts:
     def move(self, bar: BarPrices, target: F64, ordered: Flags, verb: NDArray[np.int64]) -> Passage:
         """Fill the orders of a bar and value what is held at its close."""
         before, gone = self.equity, self._nobody
+        value = self.quantity * bar.open_
         if self._can_fall:
-            gone = self._fallen(bar.open_)
+            gone = self._fallen(self.cash + value)
             if gone.any():
                 self._close_out(gone, bar.open_, bar.worse)
-                ordered = ordered & ~gone
-        turnover, closed, won = self._fill(bar, target, ordered)
+                ordered, value = ordered & ~gone, self.quantity * bar.open_
+        turnover, closed, won = self._fill(bar, value, target, ordered)
         self._carry(bar)
+        self.equity = self.cash + self.quantity * bar.close
         if self._can_fall:
-            fell = self._fallen(bar.close)
+            fell = self._fallen(self.equity)
             if fell.any():
                 self._close_out(fell, bar.close, bar.worse)
-                gone = gone | fell
-        self.equity = self.cash + self.quantity * bar.close
+                gone, self.equity = gone | fell, self.cash + self.quantity * bar.close
         self.peak = np.maximum(self.peak, self.equity)
         drawdown = 1.0 - self.equity / self.peak
         return Passage(before, self.equity.copy(), turnover, closed, won, gone, drawdown, verb)
 
-    def _fill(self, bar: BarPrices, target: F64, ordered: Flags) -> tuple[F64, Flags, Flags]:
+    def _fill(self, bar: BarPrices, value: F64, target: F64, ordered: Flags) -> tuple[F64, Flags, Flags]:
         """Trade towards the targets; return turnover, which trades ended, and which of them won."""
         rules, price, held = self._rules, bar.open_, self.quantity
-        value = held * price
         equity = self.cash + value
         delta = target * equity / price - held
         leverage = rules.leverage_max
@@ -160,8 +160,7 @@ class Accounts:
             borrowed = np.maximum(-self.cash, 0.0) + np.maximum(-value, 0.0)
             self.cash = self.cash - self._rules.borrow_frac * borrowed
 
-    def _fallen(self, price: F64) -> Flags:
-        equity = self.cash + self.quantity * price
+    def _fallen(self, equity: F64) -> Flags:
         fallen: Flags = (self.quantity != 0.0) & (equity <= self._margin_frac * np.abs(self.cost))
         return fallen
 

@@ -108,7 +108,7 @@ def best_policy(key: AnswerKey) -> tuple[Policy, F64]:
 
 
 def values_of(key: AnswerKey, policy: Policy) -> F64:
-    """Return the exact value of every state ``(4, 5, 11)`` under a policy; it goes as far as one action can."""
+    """Return the value of every state ``(4, 5, 11)`` under a policy; it goes as far as one action can."""
     now = np.arange(_E)
     reached = np.minimum(np.maximum(policy, now - LEVELS), now + LEVELS)
     chances = np.zeros((STATES, _E))

@@ -12,7 +12,7 @@ _SIGN = np.array([1, -1, 0])
 
 
 def observed_states() -> F32:
-    """Return what is observed in every state ``(4, 5, 11, 10)``: one column a regime and a signal, exposure."""
+    """Return what every state shows ``(4, 5, 11, 10)``: a column a regime and a signal, the exposure."""
     seen = np.zeros((_G, _S, _E, _G + _S + 1), dtype=np.float32)
     for g in range(_G):
         seen[g, :, :, g] = 1.0

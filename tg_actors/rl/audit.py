@@ -105,7 +105,7 @@ class PolicyScore:
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What came of one preset: scores on the martingale, and pairs in the wrong order where there is drift."""
+    """What came of one preset: scores on the martingale, pairs in the wrong order where there is drift."""
 
     preset: str
     cash: float

@@ -15,8 +15,14 @@ class Batch(Protocol):
     """Anything that steps ``n`` rows at once: :class:`~tg_actors.rl.episodes.Episodes`, the answer key."""
 
     n: int
-    names: tuple[str, ...]
-    actions: tuple[int, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of an observation."""
+
+    @property
+    def actions(self) -> tuple[int, ...]:
+        """How many choices each part of an action has."""
 
     def seed(self, seed: int) -> None:
         """Begin the random sequence anew."""
@@ -40,7 +46,7 @@ class BatchVecEnv(VecEnv):
         self._quiet: list[dict[str, Any]] = [{} for _ in range(batch.n)]
         self._actions: Any = None
         box = spaces.Box(-OBSERVED_MAX, OBSERVED_MAX, (len(batch.names),), np.float32)
-        super().__init__(batch.n, box, spaces.MultiDiscrete(batch.actions))
+        super().__init__(batch.n, box, spaces.MultiDiscrete(list(batch.actions)))
 
     def reset(self) -> F32:
         """Begin all rows; a seed given before is taken up."""

@@ -58,7 +58,8 @@ def account_columns(out: F32, exposure: Any, target: Any, unrealised: Any, drawd
     ``exposure`` and ``target`` are parts of the exposure limit, the others of the equity.
     """
     for k, column in enumerate((exposure, target, unrealised, drawdown)):
-        out[..., k] = np.minimum(np.maximum(column, -OBSERVED_MAX), OBSERVED_MAX)
+        out[..., k] = column
+    np.clip(out, -OBSERVED_MAX, OBSERVED_MAX, out=out)
 
 
 class Episodes:
@@ -96,7 +97,8 @@ class Episodes:
         self.names = (*market.names, *ACCOUNT)
         self.accounts = Accounts(n, rules)
         self.reward = preset.open_(market.move_frac[self.asset])
-        self.level, self.bar, self._end, self.start = (np.zeros(n, dtype=np.int64) for _ in range(4))
+        self.level: I64 = np.zeros(n, dtype=np.int64)
+        self.bar, self._end, self.start = (self.level.copy() for _ in range(3))
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
@@ -120,19 +122,20 @@ class Episodes:
             self.start[:] = self.bar[:] = start
             self._end[:] = start + self.rules.bars
         if staggered:
-            self._end = self.bar + self._rng.integers(1, self.rules.bars + 1, self.n)
+            self._end[:] = self.bar + self._rng.integers(1, self.rules.bars + 1, self.n)
         return self.observe()
 
     def step(self, actions: NDArray[np.int64]) -> Traded:
         """Act on every row ``(n, 2)``; rows that end begin again at once."""
         verb = actions[:, 0]
-        level = self.level + _SIGN[verb] * (actions[:, 1] + 1)
-        level = np.minimum(np.maximum(level, self._low), self._high)
+        wanted = self.level + _SIGN[verb] * (actions[:, 1] + 1)
+        level: I64 = np.minimum(np.maximum(wanted, self._low), self._high)
         ordered = level != self.level
         self.level = level
         self.bar = self.bar + 1
-        prices = BarPrices(*(column[self.bar * self._assets + self.asset] for column in self._columns))
-        target = level * (self.rules.leverage_max / LEVELS)
+        at = self.bar * self._assets + self.asset
+        prices = BarPrices(*(column.take(at) for column in self._columns))
+        target = level.astype(np.float64) * (self.rules.leverage_max / LEVELS)
         passage = self.accounts.move(prices, target, ordered, verb)
         reward = self.reward.pay(passage)
         truncated = (self.bar >= self._end) & ~passage.liquidated
@@ -147,7 +150,7 @@ class Episodes:
     def observe(self, rows: Any = slice(None)) -> F32:
         """Return what these rows see ``(k, F + 4)``, a fresh array."""
         bar, asset, accounts = self.bar[rows], self.asset[rows], self.accounts
-        observed = self._seen.take(bar * self._assets + asset, axis=0)
+        observed: F32 = self._seen.take(bar * self._assets + asset, axis=0)
         equity = np.maximum(accounts.equity[rows], 1e-9)
         value = equity - accounts.cash[rows]
         account_columns(

@@ -13,7 +13,8 @@ import numpy as np
 from tg_actors.domain.blocks import F64, MarketSnapshot
 from tg_actors.domain.decisions import RegimeView
 from tg_actors.market.needs import MarketNeeds
-from tg_actors.rl.episodes import OBSERVED_MAX, Flags
+from tg_actors.rl.accounts import Flags
+from tg_actors.rl.episodes import OBSERVED_MAX
 from tg_actors.rl.market import F32, LearningMarket, usual_moves
 
 _CLOSE = 3
@@ -95,7 +96,7 @@ def record(observer: Observer, cycles: Iterable[tuple[MarketSnapshot, RegimeView
     """
     rows = [(snapshot, observer.observe(snapshot, regime)) for snapshot, regime in cycles]
     bars = np.stack([np.where(s.is_fresh[:, np.newaxis], s.ohlcv, np.nan) for s, _ in rows])
-    known = np.stack([seen.known for _, seen in rows]).all(axis=1)
+    known: Flags = np.logical_and.reduce([seen.known for _, seen in rows], axis=1)
     if not known[-1]:
         raise ValueError("the market is too short: indicators are still warming up at its end")
     first = len(known) - int(np.argmin(known[::-1])) if not known.all() else 0

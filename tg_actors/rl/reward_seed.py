@@ -8,7 +8,7 @@ from tg_actors.domain.blocks import F64
 from tg_actors.rl.accounts import Passage
 
 _PNL_USD = 100.0
-#: The record of the plan that we have names every term but not this weight; 0.5 comes nearest its figures.
+#: The plan's weight of this term has not come down to us: the audit's verdict is the same from 0 to 1.
 _SHARPE_WEIGHT = 0.5
 _SHARPE_BARS = 64.0
 _DRAWDOWN_KNEE_FRAC = 0.1

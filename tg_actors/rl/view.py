@@ -23,7 +23,7 @@ class TradingView(gymnasium.Env[F32, Any]):
         self._episodes = Episodes(market, rules, 1, 0, reward)
         shape = (len(self._episodes.names),)
         self.observation_space = spaces.Box(-OBSERVED_MAX, OBSERVED_MAX, shape, np.float32)
-        self.action_space = spaces.MultiDiscrete(ACTIONS)
+        self.action_space = spaces.MultiDiscrete(list(ACTIONS))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
