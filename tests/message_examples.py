@@ -19,6 +19,7 @@ from tg_actors.chaos.faults import FaultMix
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.message import Message
 from tg_actors.domain.orders import OrderSpec, OrderType
+from tg_actors.exchange.config import ExchangeConfig, FillRule, Funds, MarginRules
 from tg_actors.exchange.server.config import AccountConfig, PacedClock, ServerConfig, SteppedClock
 from tg_actors.institutional.correlation_spec import CorrelationConditions, CorrelationSpec
 from tg_actors.institutional.rebalancing_spec import RebalancingSpec
@@ -27,6 +28,7 @@ from tg_actors.institutional.smart_money_spec import HeardSource, SmartMoneySpec
 from tg_actors.institutional.volume_profile_signs import SIGNS
 from tg_actors.institutional.volume_profile_spec import WeighedSign
 from tg_actors.market.config import MarketConfig
+from tg_actors.meta.regimes import RegimeConfig
 from tg_actors.risk.limits import RiskLimits
 from tg_actors.risk.stages_plan import StageSpec
 from tg_actors.technical.conditions import CONDITIONS
@@ -223,6 +225,23 @@ _BY_HAND: dict[type[Message], Examples] = {
         clock=st.one_of(st.just(SteppedClock()), st.builds(PacedClock, speed=st.floats(0.125, 64))),
         accounts=st.just({"main": AccountConfig(balances={"USDT": Decimal("10.50")})}),
         seed=st.integers(0, 9),
+    ),
+    RegimeConfig: st.deferred(lambda: _apart_from(RegimeConfig, known_bars_min=st.integers(2, 32))),
+    MarginRules: st.deferred(
+        lambda: _apart_from(
+            MarginRules, call_level=_decimals("1.5", "2"), liquidation_level=_decimals("0.125", "1")
+        )
+    ),
+    ExchangeConfig: st.deferred(
+        lambda: st.one_of(
+            _apart_from(ExchangeConfig, margin=st.none(), funding=st.none(), latency_ms=st.just(0)),
+            _apart_from(
+                ExchangeConfig,
+                margin=examples_of(MarginRules),
+                fill_rule=st.just(FillRule.NEXT_OPEN),
+                funds=st.just(Funds.HELD),
+            ),
+        )
     ),
     RiskLimits: st.deferred(
         lambda: _apart_from(

@@ -59,7 +59,9 @@ def account_columns(out: F32, exposure: Any, target: Any, unrealised: Any, drawd
     """
     for k, column in enumerate((exposure, target, unrealised, drawdown)):
         out[..., k] = column
-    np.clip(out, -OBSERVED_MAX, OBSERVED_MAX, out=out)
+    # Two calls: np.clip takes three times as long to begin.
+    np.maximum(out, -OBSERVED_MAX, out=out)
+    np.minimum(out, OBSERVED_MAX, out=out)
 
 
 class Episodes:

@@ -67,11 +67,11 @@ class GrowthReward:
         self._terms, self._move = terms, move_frac
         zeros = np.zeros(len(move_frac))
         self._mean, self._square, self._balance, self._trades = (zeros.copy() for _ in range(4))
-        self._potential = zeros.copy()
+        self._potential, self._wins = zeros.copy(), zeros.copy()
 
     def begin(self, rows: Any) -> None:
         """Forget the episodes of these rows."""
-        for array in (self._mean, self._square, self._balance, self._trades, self._potential):
+        for array in (self._mean, self._square, self._balance, self._trades, self._wins, self._potential):
             array[rows] = 0.0
 
     def pay(self, passage: Passage) -> F64:
@@ -101,7 +101,7 @@ class GrowthReward:
         if passage.closed.any():
             self._trades = self._trades + passage.closed
             self._balance = self._balance + np.where(passage.won, 1.0, -1.0) * passage.closed
-        wins = self._balance / (self._trades + _TRADES_PRIOR)
+            self._wins = self._balance / (self._trades + _TRADES_PRIOR)
         excess = np.maximum(passage.drawdown - terms.drawdown_knee_frac, 0.0)
-        potential: F64 = terms.sharpe_weight * sharpe + terms.win_weight * wins
+        potential: F64 = terms.sharpe_weight * sharpe + terms.win_weight * self._wins
         return (potential - terms.drawdown_weight * excess) * ~passage.liquidated
