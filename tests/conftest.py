@@ -17,6 +17,8 @@ ROOT = Path(__file__).parents[1]
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+# As the command line does, before NumPy is loaded: two threads that wait for each other are slower than one.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Ray's workers inherit the environment: with compiled files they start several times faster.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

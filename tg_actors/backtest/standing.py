@@ -35,16 +35,17 @@ class Standing(Message):
     """One row of the table: evidence of a result, and its place among the baselines on the same days.
 
     ``sharpe_percentile`` and ``return_percentile`` are the parts of the distinct baselines that it beats,
-    where a tie counts half. ``ahead_yearly_frac`` is 365 times the mean daily return above buy-and-hold,
-    with its interval. ``windows_ahead`` of ``windows`` had a higher return than buy-and-hold.
-    ``timing_p_value``: probability of earning as much with the same positions at random times, itself counted
-    among the tries (Phipson and Smyth 2010); None where that was not tried.
+    where a tie counts half; without a Sharpe ratio the first is undefined. ``ahead_yearly_frac`` is 365
+    times the mean daily return above buy-and-hold, with its interval. ``windows_ahead`` of ``windows`` had
+    a higher return than buy-and-hold. ``timing_p_value``: probability of earning as much with the same
+    positions at random times, itself counted among the tries (Phipson and Smyth 2010); None where that was
+    not tried.
     """
 
     name: str
     evidence: Evidence
     drawdown_frac: float
-    sharpe_percentile: float = Field(ge=0, le=1)
+    sharpe_percentile: float | None = Field(ge=0, le=1)
     return_percentile: float = Field(ge=0, le=1)
     ahead_yearly_frac: float
     ahead_interval: Interval | None
@@ -123,11 +124,13 @@ class Judge:
         total, sharpe = float(compound(row)[0]), float(sharpes_365(row)[0])
         worth = np.cumprod(1.0 + tested_returns)
         around = interval(apart, mean, seed=self._seed)
+        weighed = evidence(tested_returns, name=name, costs=self._costs, seed=self._seed, trials=trials)
+        has_sharpe = weighed.sharpe_daily_365 is not None
         return Standing(
             name=name,
-            evidence=evidence(tested_returns, name=name, costs=self._costs, seed=self._seed, trials=trials),
+            evidence=weighed,
             drawdown_frac=float((1.0 - worth / np.maximum(np.maximum.accumulate(worth), 1.0)).max()),
-            sharpe_percentile=percentile(sharpe, self._sharpes),
+            sharpe_percentile=percentile(sharpe, self._sharpes) if has_sharpe else None,
             return_percentile=percentile(total, self._totals),
             ahead_yearly_frac=float(apart.mean()) * DAYS_PER_YEAR,
             ahead_interval=None if around is None else _yearly(around),

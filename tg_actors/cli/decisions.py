@@ -40,6 +40,10 @@ def show_decision(
     _opinions(decision["opinions"])
     show(decision["targets"], ("symbol", "exposure", "confidence"), "Targets", as_json=False)
     show(decision["verdicts"], ("symbol", "verdict", "detail"), "Verdicts", as_json=False)
+    if decision["targets"] and not decision["verdicts"]:
+        out.print(
+            "  nothing to judge: every target is within the rebalance band of what is held", style="dim"
+        )
     permits = [{**row, "order": row["order"][:8]} for row in decision["permits"]]
     show(permits, ("order", "symbol", "leg", "side", "quantity", "state"), "Permits", as_json=False)
     columns = ("trade", "symbol", "side", "quantity", "price", "fee", "fee_currency")
