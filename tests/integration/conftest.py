@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.cli_words import home, tg  # noqa: F401 - fixtures of the command line's tests
 from tests.dialect_words import dialect_exchange  # noqa: F401 - a fixture of the dialects' tests
 from tests.postgres import find_binaries, private_server
 

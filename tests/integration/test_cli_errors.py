@@ -7,52 +7,18 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import tg_actors
+from tests.cli_words import Answer, Tg
 from tests.market_files import write_bars
-from tg_actors.cli.main import main
 
 SHIPPED = Path(tg_actors.__file__).parent.parent / "configs" / "desks" / "laptop-paper.yaml"
 ROOT = SHIPPED.parent.parent.parent
-
-
-class Answer(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Tg = Callable[..., Answer]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("TG_HOME", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-@pytest.fixture
-def tg(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Tg:
-    def run(*arguments: str | Path) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["tg", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        text = capfd.readouterr()
-        code = ended.value.code
-        return Answer(code if isinstance(code, int) else 0, text.out, text.err)
-
-    return run
 
 
 def refused(answer: Answer, *words: str, code: int = 2) -> None:

@@ -1,56 +1,19 @@
 """What a user can get wrong with the exchange, keys, approvals and stages: one sentence, an exit code."""
 
 import json
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import yaml
 
 import tg_actors
-from tg_actors.cli.main import main
+from tests.cli_words import Answer, Tg
 from tg_actors.cli.planning import open_journal, plan_run
 from tg_actors.desk.plan import Flags
 from tg_actors.domain.errors import UserError
 
 CONFIGS = Path(tg_actors.__file__).parent.parent / "configs"
-
-
-class Answer(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-Tg = Callable[..., Answer]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("TG_HOME", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-@pytest.fixture
-def tg(home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Tg:
-    del home
-
-    def run(*arguments: str | Path) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["tg", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        text = capfd.readouterr()
-        code = ended.value.code
-        return Answer(code if isinstance(code, int) else 0, text.out, text.err)
-
-    return run
 
 
 def refused(answer: Answer, *words: str, code: int = 2) -> None:

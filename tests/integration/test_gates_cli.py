@@ -2,18 +2,17 @@
 
 import json
 import math
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
+from tests.cli_words import Answer
 from tests.desk_words import OPENING, SYMBOLS, UP, XRP, Desk, Scene, says, ticking_clock
 from tests.stage_words import PLAN
-from tg_actors.cli.main import main
 from tg_actors.desk.gates_view import stage_of
 from tg_actors.domain.stages import Outcome, StageChange, StageMove
 from tg_actors.journal.records import Durability
@@ -21,37 +20,6 @@ from tg_actors.journal.repository import Journal
 from tg_actors.risk.stages_plan import Criterion, Metric, Stage, StagePlan, StageSpec
 
 CASH = {"USDT": "10000", "BTC": "0"}
-
-
-class Answer(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("TG_HOME", str(folder))
-    monkeypatch.chdir(tmp_path)
-    return folder
-
-
-@pytest.fixture
-def tg(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., Answer]:
-    def run(*arguments: str | Path) -> Answer:
-        monkeypatch.setattr(sys, "argv", ["tg", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        text = capfd.readouterr()
-        code = ended.value.code
-        return Answer(code if isinstance(code, int) else 0, text.out, text.err)
-
-    return run
 
 
 def refused(answer: Answer, *words: str) -> None:

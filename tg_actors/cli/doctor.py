@@ -132,7 +132,7 @@ def _clock() -> tuple[bool, str]:
     before_wall, before_mono = wall_ns(), time.monotonic_ns()
     time.sleep(0.1)
     drift_ms = abs((wall_ns() - before_wall) - (time.monotonic_ns() - before_mono)) / 1e6
-    return drift_ms < 50, f"wall and monotonic clock drift {drift_ms:.1f} ms in 100 ms"  # noqa: PLR2004
+    return drift_ms < 50, f"wall and monotonic clock drift {drift_ms:.1f} ms in 100 ms"  # noqa: PLR2004 - ms
 
 
 _CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {

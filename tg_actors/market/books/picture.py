@@ -18,6 +18,8 @@ from tg_actors.market.books.tracker import LargeOrder
 _WIDTH, _HEIGHT = 1120, 660
 _LEFT, _TOP, _RIGHT, _BOTTOM = 84, 64, 40, 92
 _ROWS = 240
+#: Labels of time that fit side by side.
+_LABELS = 12
 #: The picture shows so much above and below the path of the price.
 _MARGIN_FRAC = 6e-4
 #: Orders that stood at least so long are lines, others small crosses.
@@ -80,7 +82,7 @@ class _Frame:
             yield f'<path d="M{_LEFT - 5} {y}H{_LEFT}" stroke="{_FAINT}"/>'
             yield _text(_LEFT - 9, y + 4, f"{price:,.10g}", size=12, anchor="end")
         seconds = (self.last_ns - self.first_ns) / _SECOND_NS
-        step = next((one for one in (1, 5, 10, 15, 30, 60, 120, 300, 600) if seconds / one <= 12), 3_600)  # noqa: PLR2004
+        step = next((one for one in (1, 5, 10, 15, 30, 60, 120, 300, 600) if seconds / one <= _LABELS), 3_600)
         first = -(-self.first_ns // (step * _SECOND_NS)) * step
         for second in range(first, self.last_ns // _SECOND_NS + 1, step):
             x = self.x(second * _SECOND_NS)

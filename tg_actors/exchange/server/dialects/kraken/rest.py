@@ -77,7 +77,7 @@ class PublicApi:
         pair, count = self._pair(fields), _whole(fields, "count", _TRADES_MAX)
         since = fields.get("since", "0")
         # Kraken takes seconds as well as the nanoseconds of its own ``last``.
-        since_ns = instant_ns(since) if len(since.split(".")[0]) < 15 else int(since)  # noqa: PLR2004
+        since_ns = instant_ns(since) if len(since.split(".")[0]) < 15 else int(since)  # noqa: PLR2004 - digits
         trades = self._floor.market.trades(pair.symbol, from_ns=since_ns, limit=min(count, _TRADES_MAX))
         last = trades[-1].at_ns + 1 if trades else self._floor.market_ns()
         return {pair.id: public.trade_rows(pair, trades), "last": str(last)}
