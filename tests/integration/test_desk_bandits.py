@@ -1,11 +1,13 @@
 """A desk that learns: what its bandit knows survives every start, and is the same inline and on Ray."""
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import ray
 from pydantic import TypeAdapter
@@ -14,7 +16,7 @@ from typer.testing import CliRunner
 from tests.ray_desks import inline_digest, lively_plan, mortal, mortal_class, new_journal, poll_until
 from tg_actors.cli.main import app
 from tg_actors.desk.actor import CoordinatorActor
-from tg_actors.desk.bandit_view import standing, weights_over_time
+from tg_actors.desk.bandit_view import check_memory, standing, weights_over_time
 from tg_actors.desk.block import decode
 from tg_actors.desk.config import load_desk
 from tg_actors.desk.launch import crew_of, launch
@@ -27,8 +29,13 @@ from tg_actors.journal.digest import digest
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.records import Durability
 from tg_actors.journal.repository import Journal
-from tg_actors.meta.learned import META
-from tg_actors.meta.policies import Policy
+from tg_actors.meta.bandits.specs import LinUcbSpec
+from tg_actors.meta.learned import META, Learned, blank
+from tg_actors.meta.policies import Policy, SelectionPolicy, WeightsPolicy
+from tg_actors.meta.regimes import RegimeConfig
+from tg_actors.reports.page import render
+from tg_actors.reports.sheet import read_sheet
+from tg_actors.reports.weights import weights_chart
 from tg_actors.runtime.actors import look_up
 
 CYCLES = 80
@@ -82,6 +89,89 @@ def test_a_desk_that_starts_again_and_again_learns_what_an_immortal_one_learns(
         assert len(decode(block[1]).memories[META]) < 2_000
 
 
+def test_regimes_that_are_refitted_survive_every_start_and_replay(tmp_path: Path) -> None:
+    base = learning(lively_plan(tmp_path)[0], "weights")
+    regime = RegimeConfig(window_bars=32, known_bars_min=8, refit_bars=256)
+    config = base.meta.config.model_copy(update={"regime": regime})
+    needs = base.market.needs.model_copy(update={"window_bars": regime.needs().window_bars})
+    plan = base.model_copy(
+        update={
+            "meta": base.meta.model_copy(update={"config": config}),
+            "market": base.market.model_copy(update={"needs": needs}),
+        }
+    )
+    immortal = traded(tmp_path / "immortal.sqlite", plan, CYCLES)
+    assert traded(tmp_path / "mortal.sqlite", plan, 11) == immortal
+    fixed = config.model_copy(update={"regime": regime.model_copy(update={"refit_bars": None})})
+    other = plan.model_copy(update={"meta": plan.meta.model_copy(update={"config": fixed})})
+    assert traded(tmp_path / "other.sqlite", other, CYCLES) != immortal
+    with JournalReader.read_only(tmp_path / "mortal.sqlite") as journal:
+        again = replay("it", journal, tmp_path / "scratch.sqlite", None, lambda: 1, lambda *_: None)
+        assert again.is_equal
+
+
+def test_a_run_that_goes_on_with_another_crew_keeps_what_its_arms_have_shown(tmp_path: Path) -> None:
+    first = learning(lively_plan(tmp_path, agents=("trend", "breakout", "momentum"))[0], "weights")
+    second = learning(lively_plan(tmp_path, agents=("mean_reversion", "momentum", "trend"))[0], "weights")
+    policy = second.meta.config.policy.model_copy(update={"costly": ()})
+    config = second.meta.config.model_copy(update={"policy": policy})
+    second = second.model_copy(update={"meta": second.meta.model_copy(update={"config": config})})
+    with Journal.open(
+        tmp_path / "run.sqlite", Durability.BATCH, clock_ns=itertools.count(1).__next__
+    ) as journal:
+        journal.set_identity({"plan": plan_text(first), "executor": first.account.executor.model_dump_json()})
+        for plan, cycles in ((first, 40), (second, 60)):
+            coordinator = wire_inline(plan, journal, itertools.count(1).__next__)
+            while coordinator.next_cycle < cycles:
+                assert coordinator.step() is not None
+        old, new = learned_at(journal, first, 39), learned_at(journal, second, 40)
+        assert new.cycles == old.cycles + 1
+        before, after = old.bandit.pulls(old.context), new.bandit.pulls(new.context)
+        assert after[1] == pytest.approx(before[2] * 0.99 + old.watched[2]), "momentum"
+        assert after[2] == pytest.approx(before[0] * 0.99 + old.watched[0]), "trend"
+        assert after[0] == 0, "mean_reversion is new"
+        assert learned_at(journal, second, 59).bandit.pulls(new.context)[0] > 10
+        assert [row["arm"] for row in standing(journal).arms()] == list(second.meta.agents)
+        check_memory(journal, second.meta)
+        other = second.meta.config.model_copy(update={"policy": SelectionPolicy(algorithm=LinUcbSpec())})
+        with pytest.raises(UserError, match=r"another algorithm than meta\.policy's linucb"):
+            check_memory(journal, second.meta.model_copy(update={"config": other}))
+
+
+@pytest.mark.parametrize("kind", ["selection", "weights"])
+def test_a_costly_arm_is_judged_only_in_cycles_in_which_it_counted(kind: str, tmp_path: Path) -> None:
+    base = lively_plan(tmp_path)[0]
+    policy: Policy = TypeAdapter(Policy).validate_python(
+        {"kind": kind, "algorithm": {"kind": "ucb1"}, "costly": ("momentum", "trend"), "disabled": ("trend",)}
+    )
+    config = base.meta.config.model_copy(update={"policy": policy})
+    plan = base.model_copy(update={"meta": base.meta.model_copy(update={"config": config})})
+    traded(tmp_path / "run.sqlite", plan, CYCLES)
+    judged: dict[str, list[tuple[bool, bool]]] = {agent: [] for agent in plan.meta.agents}
+    with JournalReader.read_only(tmp_path / "run.sqlite") as journal:
+        known = [learned_at(journal, plan, cycle) for cycle in range(CYCLES)]
+    for before, after in itertools.pairwise(known):
+        more = after.bandit.pulls(after.context) - before.bandit.pulls(before.context)
+        for k, agent in enumerate(plan.meta.agents):
+            judged[agent].append((bool(before.watched[k] and before.weights[k] > 0), bool(more[k])))
+            free = agent not in {"momentum", "trend"}
+            assert more[k] == (before.watched[k] if free else judged[agent][-1][0]), agent
+    assert not any(was_judged for _, was_judged in judged["trend"]), "it never counts"
+    assert any(was_judged for _, was_judged in judged["momentum"])
+    if kind == "selection":
+        assert not all(was_judged for _, was_judged in judged["momentum"])
+
+
+def learned_at(journal: JournalReader, plan: DeskPlan, cycle: int) -> Learned:
+    policy, found = plan.meta.config.policy, journal.decision(cycle)
+    assert isinstance(policy, SelectionPolicy | WeightsPolicy)
+    assert found is not None
+    block = decode(found[1])
+    learned = blank(plan.meta.agents, len(block.symbols), policy)
+    learned.unpack(block.memories[META])
+    return learned
+
+
 def test_the_default_desk_keeps_no_memory_of_a_meta_agent(tmp_path: Path) -> None:
     traded(tmp_path / "desk.sqlite", lively_plan(tmp_path)[0], CYCLES)
     with JournalReader.read_only(tmp_path / "desk.sqlite") as journal:
@@ -91,6 +181,39 @@ def test_the_default_desk_keeps_no_memory_of_a_meta_agent(tmp_path: Path) -> Non
         with pytest.raises(UserError, match="learns nothing"):
             standing(journal)
         assert len(list(weights_over_time(journal))) == CYCLES
+
+
+def test_the_page_of_a_desk_that_learns_draws_its_weights(tmp_path: Path) -> None:
+    plan = lively_plan(tmp_path)[0]
+    for name, wanted in (("weights", plan), ("selection", plan)):
+        traded(tmp_path / f"{name}.sqlite", learning(wanted, name), CYCLES)
+        with JournalReader.read_only(tmp_path / f"{name}.sqlite") as journal:
+            sheet = read_sheet(name, journal)
+            chart = weights_chart(sheet)
+            assert chart is not None
+            assert {line.name for line in chart.lines} == set(plan.meta.agents)
+            given = [float(sheet.weights[line.name].sum()) for line in chart.lines]
+            assert given == sorted(given, reverse=True)
+            assert all(line.path.endswith("Z") for line in chart.lines), "bands are areas"
+            assert "Weights of the agents" in render(sheet, "Tearsheet")
+    traded(tmp_path / "equal.sqlite", plan, CYCLES)
+    with JournalReader.read_only(tmp_path / "equal.sqlite") as journal:
+        sheet = read_sheet("equal", journal)
+        assert weights_chart(sheet) is None
+        assert "Weights of the agents" not in render(sheet, "Tearsheet")
+
+
+def test_many_agents_share_a_band(tmp_path: Path) -> None:
+    traded(tmp_path / "run.sqlite", learning(lively_plan(tmp_path)[0], "weights"), 20)
+    with JournalReader.read_only(tmp_path / "run.sqlite") as journal:
+        sheet = read_sheet("run", journal)
+    ones = np.ones(len(sheet.at_ns))
+    many = dataclasses.replace(sheet, weights={f"agent {k}": ones * k / 66 for k in range(12)})
+    chart = weights_chart(many)
+    assert chart is not None
+    assert [line.name for line in chart.lines] == [*(f"agent {k}" for k in range(11, 4, -1)), "others"]
+    top = chart.lines[-1].path
+    assert top.startswith("M0.0 0.00"), "together they make the whole decision"
 
 
 @pytest.fixture
@@ -165,6 +288,10 @@ def test_the_commands_show_whom_it_trusts(run_of: str) -> None:
     assert [row["cycle"] for row in history] == list(range(CYCLES - 5, CYCLES))
     for words in ("status", "arms", "history"):
         assert "trend" in tg("bandit", words, "--run", run_of)
+    table = [line.split() for line in tg("bandit", "history", "--run", run_of, "--newest", "2").splitlines()]
+    assert ["agent", str(CYCLES - 2), str(CYCLES - 1)] in table
+    shown = next(float(row[2]) for row in table if row[0] == "trend")
+    assert shown == pytest.approx(history[-1]["weights"]["trend"], abs=1e-3)
 
 
 def test_the_study_ranks_all_algorithms() -> None:

@@ -14,7 +14,7 @@ from tg_actors.domain.blocks import F64
 from tg_actors.meta.bandits.bandit import Bandit
 from tg_actors.meta.bandits.contextual import DiscountedLeader, LinUcb
 from tg_actors.meta.bandits.sampling import Exp3
-from tg_actors.meta.bandits.study import ENTRANTS, TEXTBOOK, a_world, play, regret_of, study
+from tg_actors.meta.bandits.study import ENTRANTS, TEXTBOOK, a_world, play, reached, regret_of, study
 from tg_actors.meta.bandits.ucb import DiscountedUcb, SlidingWindowUcb, Ucb1, UcbTuned
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "mabwiser.json").read_text())
@@ -128,6 +128,34 @@ def test_a_regime_forgets_only_while_it_lasts() -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_a_crew_that_changes_keeps_what_its_arms_have_shown(name: str) -> None:
+    bandit, crew = a_bandit(name), a_bandit(name)
+    for step, (arm, reward) in enumerate(history(80)):
+        bandit.select(one_of(step % REGIMES), EVERY, rng(step))
+        bandit.update(arm, reward, one_of(step % REGIMES))
+    rows = (2, None, 0, 1)  # the last has left, another has come
+    crew.adopt(bandit, rows)
+    for regime in range(REGIMES):
+        context = one_of(regime)
+        for new, old in enumerate(rows):
+            assert crew.means(context)[new] == (0.5 if old is None else bandit.means(context)[old])
+            assert crew.pulls(context)[new] == (0.0 if old is None else bandit.pulls(context)[old])
+    crew.update(1, 1.0, ANY)
+    assert crew.means(ANY)[1] > 0.5, "it goes on learning"
+    assert crew.select(ANY, EVERY, rng()) in range(ARMS)
+
+
+def test_a_leader_who_has_left_leads_nobody() -> None:
+    bandit, crew = a_bandit("leader"), a_bandit("leader")
+    bandit.update_all(np.array([0.2, 0.9, 0.1, 0.3]), ANY)
+    assert bandit.select(ANY, EVERY, rng()) == 1
+    crew.adopt(bandit, (1, 2, None, 0))
+    assert crew.state["leader"].tolist() == [0.0]
+    crew.adopt(bandit, (0, 2, None, 3))
+    assert crew.state["leader"].tolist() == [-1.0]
+
+
+@pytest.mark.parametrize("name", KINDS)
 def test_never_an_arm_that_is_masked(name: str) -> None:
     bandit, drawn = a_bandit(name), rng(3)
     for step in range(200):
@@ -212,12 +240,18 @@ def test_regret_of_ucb1_stays_within_its_published_bound() -> None:
 
 def test_the_ranking_of_the_algorithms() -> None:
     leaders = ("leader by regime, all watched", "leader, all watched")
-    wanted = (*leaders, "per_regime ucb1 c=0.1", TEXTBOOK, "exp3")
-    rows = {row.name: row for row in study(range(5), 3_000, {name: ENTRANTS[name] for name in wanted})}
+    windowed = ("discounted_ucb c=0.1", "sliding_window_ucb c=0.1")
+    wanted = (*leaders, "per_regime ucb1 c=0.1", *windowed, TEXTBOOK, "exp3")
+    told = study(range(5), 3_000, {name: ENTRANTS[name] for name in wanted})
+    rows = {row.name: row for row in told}
     order = ["leader by regime, all watched", "per_regime ucb1 c=0.1", TEXTBOOK, "exp3", "random"]
     for better, worse in pairwise(order):
         one, other = rows[better], rows[worse]
         assert one.regret + one.error < other.regret - other.error, (better, worse)
+    for worse in windowed:
+        one, other = rows["leader, all watched"], rows[worse]
+        assert one.regret + one.error < other.regret - other.error, worse
+    assert set(reached(told)) == {*leaders, "per_regime ucb1 c=0.1"}
     assert rows["leader, all watched"].regret <= 0.35 * rows[TEXTBOOK].regret
     assert rows["leader by regime, all watched"].regret_wrong > rows["leader, all watched"].regret_wrong
 

@@ -14,12 +14,13 @@ from tg_actors.domain.decisions import Targets
 from tg_actors.meta.actor import MetaActor
 from tg_actors.meta.bandits.specs import LeaderSpec
 from tg_actors.meta.ensemble import CombineRequest, EqualWeightEnsemble, MetaConfig, MetaSpec
-from tg_actors.meta.learned import Learned, blank
+from tg_actors.meta.learned import Learned, blank, recalled
 from tg_actors.meta.learning import LearningEnsemble, Remembering, open_ensemble
 from tg_actors.meta.policies import EqualWeightPolicy, LearningPolicy, Policy, SelectionPolicy, WeightsPolicy
 
 AGENTS = ("bull", "bear", "mute")
 POLICIES: TypeAdapter[Policy] = TypeAdapter(Policy)
+WARM = {"mean_bps": 1.0, "deviation_bps": 5.0, "pulls": 20}
 LEADER = LeaderSpec(discount=1.0, prior=1.0)
 
 
@@ -46,9 +47,13 @@ def played(
     return [meta.combine(request) for request in requests]
 
 
-def _bytes(targets: Targets) -> bytes:
+def _memory(targets: Targets) -> F64:
     assert targets.memory is not None
-    return targets.memory.tobytes()
+    return targets.memory
+
+
+def _bytes(targets: Targets) -> bytes:
+    return _memory(targets).tobytes()
 
 
 def learned(chosen: LearningPolicy, targets: Targets) -> Learned:
@@ -109,10 +114,37 @@ def test_a_disabled_arm_is_judged_but_has_no_weight() -> None:
     assert learned(chosen, targets[-1]).earned_frac[0] > 0.1
 
 
+def test_whom_the_desk_file_disables_does_not_make_up_a_quorum_as_whom_a_person_disables() -> None:
+    request = CombineRequest(market(0, 100.0), SPEAKING, cycle_id="0")
+    for by_file, by_person in ((("bear",), {}), ((), {"bear": False})):
+        config = MetaConfig(quorum=2, policy=policy("weights", disabled=by_file))
+        targets = open_ensemble(AGENTS, config).combine(replace(request, switched=by_person))
+        assert np.isnan(targets.exposure).all()
+    both = MetaConfig(quorum=2, policy=policy("weights", disabled=("bear",)))
+    back = open_ensemble(AGENTS, both).combine(replace(request, switched={"bear": True}))
+    assert np.isfinite(back.exposure).all()
+
+
 def test_nobody_to_choose_is_no_target() -> None:
     targets = played(policy(disabled=AGENTS), [100.0, 101.0])[-1]
     assert targets.weights == (0.0, 0.0, 0.0)
     assert np.isnan(targets.exposure).all()
+
+
+@pytest.mark.parametrize("kind", ["weights", "selection"])
+def test_who_is_not_expected_to_earn_does_not_count_and_without_anybody_nothing_is_held(kind: str) -> None:
+    chosen = policy(kind, trust_errors_min=1.0, shadow={"cost_bps": 0.0})
+    rising = played(chosen, [100.0 * 1.004**k * (1.0 + 0.001 * (k % 2)) for k in range(60)])
+    assert rising[0].weights == (0.0, 0.0, 0.0), "nobody is trusted before there is evidence"
+    assert rising[0].exposure.tolist() == rising[0].confidence.tolist() == [0.0]
+    assert rising[-1].weights == (1.0, 0.0, 0.0), "the bear holds nothing and earns nothing"
+    assert rising[-1].exposure.tolist() == [1.0]
+    falling = played(chosen, [100.0 * 0.996**k for k in range(60)])
+    assert {one.weights for one in falling} == {(0.0, 0.0, 0.0)}
+    assert learned(chosen, falling[-1]).earned_frac[3] == 0, "the ensemble stood aside"
+    silent = played(chosen, [100.0, 101.0], said=(says("mute", nan),))
+    assert np.isnan(silent[-1].exposure).all(), "nobody speaks: positions stay as they are"
+    assert "trust_errors_min" not in policy(kind).model_dump()
 
 
 def test_a_costly_arm_teaches_only_where_it_was_asked() -> None:
@@ -174,6 +206,27 @@ def test_the_memory_of_another_desk_is_refused() -> None:
     meta = open_ensemble(AGENTS, MetaConfig(policy=policy()))
     with pytest.raises(ValueError, match="other arms, instruments or algorithm"):
         meta.combine(CombineRequest(market(0, 100.0), SPEAKING, memory=np.zeros(3)))
+
+
+def test_a_changed_crew_keeps_what_its_arms_have_earned() -> None:
+    chosen = policy("weights", shadow={"cost_bps": 0.0}, warm={"new": WARM})
+    before = played(chosen, [100.0 * 1.004**k for k in range(40)])[-1]
+    old = learned(chosen, before)
+    meta = Remembering(open_ensemble(("new", "bull"), MetaConfig(policy=chosen)))
+    meta.recall(before.memory, before.agents)
+    said = (says("new", -1.0), says("bull", 1.0))
+    price = 100.0 * 1.004**40
+    targets = meta.combine(CombineRequest(market(40, price), said, cycle_id="28"))
+    books = recalled(_memory(targets), ("new", "bull"), ("new", "bull"), 1, chosen)
+    assert books.cycles == old.cycles + 1
+    assert books.earned_frac[1] == pytest.approx(old.earned_frac[0] + 0.004), "the bull still held"
+    assert books.earned_frac[2] > old.earned_frac[3], "and so did the ensemble"
+    assert books.earned_frac[0] == 0.0
+    bull = books.bandit.pulls(books.context)[1]
+    assert bull == pytest.approx(old.bandit.pulls(old.context)[0] * 0.9 + 1)
+    assert 0 < books.bandit.pulls(books.context)[0] < WARM["pulls"], "the new one began warm"
+    with pytest.raises(ValueError, match="other arms, instruments or algorithm"):
+        recalled(_memory(targets), AGENTS, ("new", "bull"), 1, chosen)
 
 
 def test_equal_weights_learn_nothing_and_are_not_written() -> None:

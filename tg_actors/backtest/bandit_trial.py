@@ -32,11 +32,18 @@ from tg_actors.meta.policies import LearningPolicy, SelectionPolicy, ShadowConfi
 _SLOW = LeaderSpec(discount=0.999, prior=200.0)
 _SLOW_BY_REGIME = LeaderSpec(discount=0.999, prior=200.0, by_regime=True)
 
+#: Who must be expected to earn something before he counts.
+_TRUSTING_ERRORS = 1.0
+
 #: The policies that are tried, all of them: none was left out for what it showed.
 TRIED: Mapping[str, LearningPolicy] = {
     "weights leader": WeightsPolicy(algorithm=_SLOW),
     "weights leader sharp": WeightsPolicy(algorithm=_SLOW, sharpness=3.0),
     "weights leader by regime": WeightsPolicy(algorithm=_SLOW_BY_REGIME),
+    "weights leader trusting": WeightsPolicy(algorithm=_SLOW, trust_errors_min=_TRUSTING_ERRORS),
+    "weights leader by regime trusting": WeightsPolicy(
+        algorithm=_SLOW_BY_REGIME, trust_errors_min=_TRUSTING_ERRORS
+    ),
     "weights exp3": WeightsPolicy(algorithm=Exp3Spec()),
     "weights linucb": WeightsPolicy(algorithm=LinUcbSpec()),
     "selection leader": SelectionPolicy(algorithm=_SLOW.model_copy(update={"switching_cost": 0.0005})),
@@ -53,13 +60,15 @@ class Compared(Message):
 
     ``won`` counts the markets on which it earned more than the agent picked beforehand; ``gain_bps`` is the
     mean daily difference to that agent, ``gain_over_equal_bps`` to the equal-weight ensemble, each with its
-    interval, None where there is no difference at all.
+    interval, None where there is no difference at all. ``mean_interval`` is that of ``mean_bps``: to hold
+    nothing would have earned 0.
     """
 
     name: str
     markets: int = Field(ge=1)
     days: int = Field(ge=0)
     mean_bps: float
+    mean_interval: Interval | None
     won: int = Field(ge=0)
     gain_bps: float
     gain_interval: Interval | None
@@ -124,6 +133,7 @@ def _compared(trials: Sequence[Trial], name: str, own: Sequence[F64], seed: int,
         markets=len(trials),
         days=gain.size,
         mean_bps=_bps(np.concatenate(own)),
+        mean_interval=_interval(np.concatenate(own), seed, samples),
         won=sum(float(mine.sum()) > float(theirs.sum()) for mine, theirs in zip(own, picked, strict=True)),
         gain_bps=_bps(gain),
         gain_interval=_interval(gain, seed, samples),

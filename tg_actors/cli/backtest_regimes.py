@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 Seeds = Annotated[int, typer.Option("--seeds", min=1, max=1000, help="Simulated markets, seeds 0, 1, 2 ...")]
 Bars = Annotated[int, typer.Option("--cycles", min=100, help="Bars of each simulated market.")]
+Refit = Annotated[
+    int | None,
+    typer.Option("--refit-bars", min=256, max=4096, help="Fit the shapes to so many bars before each pass."),
+]
 Folder = Annotated[Path | None, typer.Option("--data", help="Recorded bars instead: steadiness only.")]
 
 _ACCURACY = ("way", "accuracy", "balanced", "found_frac", "delay_bars")
@@ -31,6 +35,7 @@ def score_regimes(
     timeframe: Timeframe = None,
     from_: From = None,
     to: To = None,
+    refit_bars: Refit = None,
     json_: AsJson = False,
 ) -> None:
     """Score the regime filter against the simulated truth, two thresholds, and the most frequent regime."""
@@ -38,6 +43,9 @@ def score_regimes(
     from tg_actors.desk.plan import Flags
 
     config = load_desk(desk)
+    if refit_bars is not None:
+        regime = config.meta.regime.model_copy(update={"refit_bars": refit_bars})
+        config = config.model_copy(update={"meta": config.meta.model_copy(update={"regime": regime})})
     if data is not None:
         flags = [Flags("recorded", data, instruments, timeframe, from_, to)]
     else:

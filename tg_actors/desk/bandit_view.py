@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from tg_actors.desk.arms import disabled_arms, switched_now
 from tg_actors.desk.block import decode
 from tg_actors.desk.replay import plan_of
 from tg_actors.domain.decisions import Decision
 from tg_actors.domain.errors import UserError
 from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.records import EventType
-from tg_actors.meta.learned import META, Learned, blank
+from tg_actors.meta.ensemble import MetaSpec
+from tg_actors.meta.learned import META, Learned, recalled
 from tg_actors.meta.policies import EqualWeightPolicy, LearningPolicy
 from tg_actors.meta.regime_shapes import REGIMES
 
@@ -29,6 +31,7 @@ class Standing:
     policy: LearningPolicy
     decision: Decision
     learned: Learned
+    disabled: tuple[str, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """The ensemble against the best arm in hindsight; ``regret_frac`` is negative where it was better."""
@@ -60,7 +63,7 @@ class Standing:
             {
                 "arm": agent,
                 "weight": _rounded(learned.weights[k]),
-                "disabled": agent in self.policy.disabled,
+                "disabled": agent in self.disabled,
                 "costly": agent in self.policy.costly,
                 "given": _rounded(learned.given[k]),
                 "pulls": _rounded(pulls[k]),
@@ -101,9 +104,32 @@ def standing(journal: JournalReader) -> Standing:
     if found is None:
         raise UserError("this run has no cycle yet: ask again after its first")
     block = decode(found[1])
-    learned = blank(spec.agents, len(block.symbols), policy)
-    learned.unpack(block.memories[META])
-    return Standing(spec.agents, policy, found[0], learned)
+    agents = block.targets.agents
+    learned = recalled(block.memories[META], agents, agents, len(block.symbols), policy)
+    disabled = disabled_arms(spec.model_copy(update={"agents": agents}), switched_now(journal))
+    return Standing(agents, policy, found[0], learned, disabled)
+
+
+def check_memory(journal: JournalReader, meta: MetaSpec) -> None:
+    """Make sure that a desk can go on with what its meta agent has learnt so far.
+
+    Raises:
+        UserError: its file asks for another algorithm than the one that has learnt.
+    """
+    policy, last = meta.config.policy, journal.last_decision()
+    found = None if last is None else journal.decision(last.cycle)
+    if found is None or isinstance(policy, EqualWeightPolicy):
+        return
+    block = decode(found[1])
+    if META not in block.memories:
+        return
+    try:
+        recalled(block.memories[META], block.targets.agents, meta.agents, len(block.symbols), policy)
+    except ValueError:
+        raise UserError(
+            f"this run has learnt with another algorithm than meta.policy's {policy.algorithm.kind}: change "
+            "the desk file back, or give this run another --name"
+        ) from None
 
 
 def weights_over_time(journal: JournalReader) -> Iterator[dict[str, Any]]:

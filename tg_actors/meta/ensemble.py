@@ -1,7 +1,7 @@
 """The equal-weight ensemble: every agent that is heard counts the same. Pure, all instruments at once."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from pydantic import Field
@@ -41,7 +41,9 @@ class CombineRequest:
     """One cycle's question: the market, and the opinions that came in time.
 
     ``unheard`` came too, but the desk's stage does not let them count: they are only learnt from. ``memory``
-    is what the last targets brought along, None at first; ``cycle_id`` seeds what is drawn.
+    is what the last targets brought along, None at first, and ``memory_of`` the agents whose it is, those of
+    this desk where nobody is named; ``cycle_id`` seeds what is drawn. ``switched``
+    are arms of which a person has said whether they count; of the others the policy decides.
     """
 
     snapshot: MarketSnapshot
@@ -49,6 +51,8 @@ class CombineRequest:
     unheard: tuple[Opinions, ...] = ()
     memory: F64 | None = None
     cycle_id: str = ""
+    memory_of: tuple[str, ...] = ()
+    switched: Mapping[str, bool] = field(default_factory=dict)
 
 
 class EqualWeightEnsemble:
@@ -64,7 +68,8 @@ class EqualWeightEnsemble:
     * ``shares`` are each aligned agent's part of the exposure; a dissenter or a tie is credited nothing.
 
     An agent that is absent or abstains is missing from all sums: it is never a hold, buy or sell. An
-    instrument on which fewer than ``quorum`` agents have an opinion gets NaN.
+    instrument on which fewer than ``quorum`` agents have an opinion gets NaN. One that a person has disabled
+    is not heard.
     """
 
     def __init__(self, agents: Sequence[str], config: MetaConfig | None = None) -> None:
@@ -80,20 +85,23 @@ class EqualWeightEnsemble:
             KeyError: an opinion is of an agent that this ensemble does not know.
         """
         weights = np.zeros(len(self._agents))
-        for opinions in request.opinions:
-            weights[self._columns[opinions.agent]] = 1.0 / len(request.opinions)
-        return self.weigh(request, weights, self._regimes.view(request.snapshot))
+        heard = tuple(one for one in request.opinions if request.switched.get(one.agent, True))
+        for opinions in heard:
+            weights[self._columns[opinions.agent]] = 1.0 / len(heard)
+        return self.weigh(request.snapshot, heard, weights, self._regimes.view(request.snapshot))
 
-    def weigh(self, request: CombineRequest, weights: F64, view: RegimeView | None) -> Targets:
-        """Turn opinions into target exposures by the weights ``(k,)`` of the agents."""
-        n, k = len(request.snapshot.symbols), len(self._agents)
+    def weigh(
+        self, snapshot: MarketSnapshot, heard: Sequence[Opinions], weights: F64, view: RegimeView | None
+    ) -> Targets:
+        """Turn the opinions that count into target exposures by the weights ``(k,)`` of the agents."""
+        n, k = len(snapshot.symbols), len(self._agents)
         direction, confidence = np.full((k, n), np.nan), np.full((k, n), np.nan)
-        for opinions in request.opinions:
+        for opinions in heard:
             row = self._columns[opinions.agent]
             direction[row], confidence[row] = opinions.direction, opinions.confidence
         exposure, trust, shares = self._blend(direction, confidence, weights)
         return Targets(
-            cycle=request.snapshot.cycle,
+            cycle=snapshot.cycle,
             regime=Regime.UNKNOWN.value if view is None else view.regime,
             agents=self._agents,
             weights=tuple(weights.tolist()),

@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from tg_actors.domain.blocks import F64
-from tg_actors.meta.bandits.bandit import Bandit
+from tg_actors.meta.bandits.bandit import Bandit, Rows, moved
 from tg_actors.meta.bandits.specs import open_bandit
 from tg_actors.meta.policies import LearningPolicy
 from tg_actors.meta.regime_shapes import REGIMES
@@ -71,8 +71,23 @@ class Learned:
             setattr(self, name, array)
         self.bandit.load(dict(zip(sorted(state), arrays[len(_BOOKS) :], strict=True)))
 
+    def adopt(self, other: "Learned", rows: Rows) -> None:
+        """Take over what is known of arms of another crew; new ones begin blank and flat."""
+        with_ensemble = (*rows, len(other.held) - 1)
+        for name in _BOOKS:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if name in _OF_ARMS:
+                theirs = moved(mine, theirs, rows)
+            elif name in _OF_ARMS_AND_ENSEMBLE:
+                theirs = moved(mine, theirs, with_ensemble, _OF_ARMS_AND_ENSEMBLE[name])
+            setattr(self, name, theirs)
+        self.bandit.adopt(other.bandit, rows)
+
 
 _BOOKS = tuple(name for name in Learned.__dataclass_fields__ if name != "bandit")
+_OF_ARMS = frozenset({"watched", "weights", "given"})
+#: With the ensemble as their last arm, and the axis along which they lie.
+_OF_ARMS_AND_ENSEMBLE = {"held": 0, "cost_frac": 0, "earned_frac": 0, "earned_by_regime": 1}
 
 
 def blank(agents: Sequence[str], n: int, policy: LearningPolicy) -> Learned:
@@ -92,6 +107,24 @@ def blank(agents: Sequence[str], n: int, policy: LearningPolicy) -> Learned:
         given=np.zeros(k),
         bandit=_warmed(agents, policy),
     )
+
+
+def recalled(
+    memory: F64, memory_of: Sequence[str], agents: Sequence[str], n: int, policy: LearningPolicy
+) -> Learned:
+    """Return what a memory holds; of another crew the arms that are still there keep what they know.
+
+    Raises:
+        ValueError: it is the memory of other instruments or of another algorithm.
+    """
+    known = blank(memory_of, n, policy)
+    known.unpack(memory)
+    if tuple(memory_of) == tuple(agents):
+        return known
+    rows = [memory_of.index(agent) if agent in memory_of else None for agent in agents]
+    learned = blank(agents, n, policy)
+    learned.adopt(known, rows)
+    return learned
 
 
 def as_reward(return_frac: F64, policy: LearningPolicy) -> F64:

@@ -10,7 +10,7 @@ from tg_actors.domain.blocks import F64, Opinions
 from tg_actors.domain.decisions import RegimeView, Targets
 from tg_actors.meta.bandits.bandit import Mask
 from tg_actors.meta.ensemble import CombineRequest, EqualWeightEnsemble, MetaConfig
-from tg_actors.meta.learned import UNKNOWN, Learned, as_reward, blank
+from tg_actors.meta.learned import UNKNOWN, Learned, as_reward, blank, recalled
 from tg_actors.meta.policies import EqualWeightPolicy, LearningPolicy, SelectionPolicy
 from tg_actors.meta.regime_shapes import REGIMES
 from tg_actors.meta.regimes import RegimeFilter
@@ -42,15 +42,17 @@ class Remembering:
     def __init__(self, core: MetaCore) -> None:
         self._core = core
         self._memory: F64 | None = None
+        self._memory_of: tuple[str, ...] = ()
 
-    def recall(self, memory: F64 | None) -> None:
-        """Take the memory of the newest decision, None for a blank start."""
-        self._memory = memory
+    def recall(self, memory: F64 | None, memory_of: tuple[str, ...] = ()) -> None:
+        """Take the memory of the newest decision and the agents that it is of, None for a blank start."""
+        self._memory, self._memory_of = memory, memory_of
 
     def combine(self, request: CombineRequest) -> Targets:
         """Turn opinions into target exposures, and remember."""
-        targets = self._core.combine(replace(request, memory=self._memory))
-        self._memory = targets.memory
+        asked = replace(request, memory=self._memory, memory_of=self._memory_of)
+        targets = self._core.combine(asked)
+        self._memory, self._memory_of = targets.memory, ()
         return targets
 
 
@@ -70,7 +72,6 @@ class LearningEnsemble:
         self._agents, self._policy = tuple(agents), policy
         self._blend = EqualWeightEnsemble(agents, config)
         self._regimes = RegimeFilter(config.regime)
-        self._enabled = np.array([agent not in policy.disabled for agent in agents])
         self._costly = np.array([agent in policy.costly for agent in agents])
 
     def combine(self, request: CombineRequest) -> Targets:
@@ -80,17 +81,26 @@ class LearningEnsemble:
             KeyError: an opinion is of an agent that this ensemble does not know.
             ValueError: the memory is that of another desk.
         """
-        learned = blank(self._agents, len(request.snapshot.symbols), self._policy)
-        if request.memory is not None:
-            learned.unpack(request.memory)
+        learned = self._recalled(request)
         view = self._regimes.view(request.snapshot)
         self._reward(learned, request.snapshot.mid)
         learned.context = _context(view)
-        learned.weights = self._weights(learned, request)
+        heard = tuple(one for one in request.opinions if self._counts(one.agent, request))
+        heard_mask = self._mask(heard)
+        mask = self._trusted(learned, heard_mask)
+        learned.weights = self._weights(learned, mask, request.cycle_id)
         learned.given = learned.given + learned.weights
-        targets = self._blend.weigh(request, learned.weights, view)
+        targets = self._blend.weigh(request.snapshot, heard, learned.weights, view)
+        if heard_mask.any() and not mask.any():
+            targets = _aside(targets)
         self._move(learned, (*request.opinions, *request.unheard), targets)
         return replace(targets, memory=learned.pack())
+
+    def _recalled(self, request: CombineRequest) -> Learned:
+        n = len(request.snapshot.symbols)
+        if request.memory is None:
+            return blank(self._agents, n, self._policy)
+        return recalled(request.memory, request.memory_of or self._agents, self._agents, n, self._policy)
 
     def _reward(self, learned: Learned, mid: F64) -> None:
         """Pay what was held since the last cycle, and let the bandit learn from it."""
@@ -108,12 +118,22 @@ class LearningEnsemble:
         rewards = np.where(seen, as_reward(earned[:-1], self._policy), np.nan)
         learned.bandit.update_all(rewards, learned.context)
 
-    def _weights(self, learned: Learned, request: CombineRequest) -> F64:
-        said = {o.agent for o in request.opinions if not np.isnan(o.direction).all()}
-        mask = self._enabled & np.array([agent in said for agent in self._agents])
+    def _mask(self, heard: Sequence[Opinions]) -> Mask:
+        """Which arms have an opinion on anything."""
+        said = {o.agent for o in heard if not np.isnan(o.direction).all()}
+        return np.array([agent in said for agent in self._agents])
+
+    def _trusted(self, learned: Learned, mask: Mask) -> Mask:
+        errors_min = self._policy.trust_errors_min
+        return mask if errors_min is None else learned.bandit.earning(learned.context, mask, errors_min)
+
+    def _weights(self, learned: Learned, mask: Mask, cycle_id: str) -> F64:
         if isinstance(self._policy, SelectionPolicy):
-            return self._selected(learned, mask, request.cycle_id)
+            return self._selected(learned, mask, cycle_id)
         return learned.bandit.weights(learned.context, mask, self._policy.sharpness)
+
+    def _counts(self, agent: str, request: CombineRequest) -> bool:
+        return request.switched.get(agent, agent not in self._policy.disabled)
 
     def _selected(self, learned: Learned, mask: Mask, cycle_id: str) -> F64:
         weights = np.zeros(len(self._agents))
@@ -136,6 +156,12 @@ class LearningEnsemble:
         learned.cost_frac = np.abs(held - learned.held).mean(axis=1) * (shadow.cost_bps / 1e4)
         learned.held = held
         learned.watched = ((~np.isnan(exposure) | (held != 0)).any(axis=1)[:-1]).astype(np.float64)
+
+
+def _aside(targets: Targets) -> Targets:
+    """Hold nothing: nobody who speaks is trusted to earn anything."""
+    nothing = np.zeros(len(targets.exposure))
+    return replace(targets, exposure=nothing, confidence=nothing)
 
 
 def _context(view: RegimeView | None) -> F64:

@@ -24,6 +24,11 @@ class EqualWeightPolicy(Message):
         """Nobody is spoken of."""
         return ()
 
+    @property
+    def disabled(self) -> tuple[str, ...]:
+        """Nobody, until a person says so."""
+        return ()
+
 
 class ShadowConfig(Message):
     """How every agent is traded in thought, to be judged.
@@ -51,6 +56,8 @@ class _LearningPolicy(Message):
 
     ``disabled`` arms have no weight, but go on being judged. The reward of a ``costly`` arm is known only for
     a cycle in which it had weight: its answer has to be paid for. ``warm`` arms begin with what is known.
+    With ``trust_errors_min`` an arm counts only while the bandit expects it to earn something, by so many
+    standard errors; where none does, the target is to hold nothing.
     """
 
     algorithm: AlgorithmSpec = LeaderSpec()
@@ -58,6 +65,8 @@ class _LearningPolicy(Message):
     disabled: tuple[str, ...] = ()
     costly: tuple[str, ...] = ()
     warm: dict[str, WarmStart] = Field(default_factory=dict)
+    # Not written where everybody counts: plans of desks that began without it stay what they were.
+    trust_errors_min: float | None = Field(default=None, ge=0, le=10, exclude_if=lambda said: said is None)
 
     @property
     def learns(self) -> bool:

@@ -12,6 +12,7 @@ It is never smoothed and never a Viterbi path: those know the future and flatter
 * The usual standard deviation is the root mean square of the market's moves before this bar, scaled by how
   far instruments lie apart now (``crowd_h``) against usually: where each of them is restless on its own it is
   the times that are wild, not the market. What remains misjudged is a second hidden chain, of levels.
+* With ``refit_bars`` each pass begins with shapes that were fitted to the bars before it (``regime_refit``).
 * Arithmetic is ``+ - * /`` and square roots, which are the same to the last bit on every machine.
 
 Nothing is remembered that a restart needs. Passes begin at fixed instants, every ``window_bars``, and one is
@@ -21,22 +22,21 @@ begins anew compute the same numbers from the same bars.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from math import fsum, inf, sqrt
+from math import fsum, inf, nan, sqrt
 from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from tg_actors.domain.blocks import F64, MarketSnapshot, Window
+from tg_actors.domain.blocks import MarketSnapshot, Window
 from tg_actors.domain.decisions import RegimeView
 from tg_actors.domain.message import Message
 from tg_actors.market.needs import MarketNeeds
-from tg_actors.meta.regime_shapes import LEVEL_H, LEVELS, REGIMES, SHAPES, Regime
+from tg_actors.meta.regime_chain import Chain
+from tg_actors.meta.regime_refit import refit
+from tg_actors.meta.regime_shapes import REGIMES, SHAPES, Regime, Shape
 
 _HOUR_NS = 3_600 * 10**9
-#: Degrees of freedom of a bar's move; with 5 the density needs no power but the cube.
-_TAIL = 5.0
 #: Fewer instruments than this have no distance from each other worth measuring.
 _CROWD_MIN = 3
 #: Digits of a probability in the journal.
@@ -48,13 +48,17 @@ class RegimeConfig(Message):
 
     A pass of the filter has seen at least ``window_bars``, at most twice as many. ``crowd_h`` is the mean
     age, in hours, of what counts as now. The label changes once another regime is more probable by
-    ``margin_frac``; before ``known_bars_min`` moves it is unknown.
+    ``margin_frac``; before ``known_bars_min`` moves it is unknown. ``refit_bars`` are those before each pass
+    that its shapes are fitted to; None leaves them as they were set, and so does a past of fewer than
+    ``known_bars_min``.
     """
 
     window_bars: int = Field(default=512, ge=32, le=1024)
     crowd_h: float = Field(default=6.0, gt=0)
     margin_frac: float = Field(default=0.1, ge=0, lt=1)
     known_bars_min: int = Field(default=48, ge=2)
+    # Not written where nothing is fitted: plans of desks that began without it stay what they were.
+    refit_bars: int | None = Field(default=None, ge=256, le=4096, exclude_if=lambda bars: bars is None)
 
     @model_validator(mode="after")
     def _can_be_known(self) -> Self:
@@ -63,12 +67,17 @@ class RegimeConfig(Message):
         return self
 
     def needs(self) -> MarketNeeds:
-        """Bars from the beginning of the pass that is heard."""
-        return MarketNeeds(window_bars=2 * self.window_bars)
+        """Bars from the beginning of the pass that is heard, and those that it was fitted to."""
+        return MarketNeeds(window_bars=2 * self.window_bars + (self.refit_bars or 0))
 
 
 class RegimeFilter:
-    """Tells the regime of every cycle from the snapshot's window alone."""
+    """Tells the regime of every cycle from the snapshot's window alone.
+
+    To be handed on it needs nothing but ``view``: the probabilities of the regimes are a function of the
+    snapshot, so whoever holds a filter has nothing to remember, and says after a restart, on Ray or in a
+    replay what it would have said. A snapshot must hold ``RegimeConfig.needs()``.
+    """
 
     def __init__(self, config: RegimeConfig | None = None) -> None:
         self._config = config or RegimeConfig()
@@ -85,9 +94,23 @@ class RegimeFilter:
         end = window.end_ns // window.bar_ns
         begin = (end // self._config.window_bars - 1) * self._config.window_bars
         if self._pass is None or not self._pass.goes_on(window, begin, end):
-            self._pass = _Pass(self._config, window.bar_ns, begin, max(begin, end - len(window.ohlcv) + 1))
+            first = max(begin, end - len(window.ohlcv) + 1)
+            self._pass = _Pass(self._config, window.bar_ns, begin, first, self._shapes(window, first, end))
         self._pass.advance(window, end)
         return self._pass.view()
+
+    def _shapes(self, window: Window, first: int, end: int) -> Sequence[Shape]:
+        """Return the shapes of the pass that begins after bar ``first``: fitted to the bars up to it."""
+        if self._config.refit_bars is None:
+            return SHAPES
+        oldest = max(first - self._config.refit_bars, end - len(window.ohlcv) + 1)
+        scale, moves = _Scale(self._config, window.bar_ns), []
+        for bar in range(oldest + 1, first + 1):
+            move, usual = scale.take(_moves_of(window, bar, end))
+            moves.append(move / usual if move is not None and usual > 0.0 else nan)
+        if np.isfinite(moves).sum() < self._config.known_bars_min:
+            return SHAPES
+        return refit(SHAPES, np.array(moves), window.bar_ns)
 
 
 @dataclass(slots=True)
@@ -103,15 +126,42 @@ class _Mean:
         self.value += (value - self.value) / min(self.seen, self.bars)
 
 
+class _Scale:
+    """What the market's usual move is, as far as it has been seen."""
+
+    def __init__(self, config: RegimeConfig, bar_ns: int) -> None:
+        self._variance, self._apart_usually = _Mean(), _Mean()
+        self._apart_now = _Mean(max(config.crowd_h / (bar_ns / _HOUR_NS), 1.0))
+
+    @property
+    def seen(self) -> int:
+        """How many moves there have been."""
+        return self._variance.seen
+
+    def take(self, moves: Sequence[float]) -> tuple[float | None, float]:
+        """Return the market's move, and what was usual before it; None when nothing was traded."""
+        if not moves:
+            return None, 0.0
+        move = _median(moves)
+        apart = fsum(abs(one - move) for one in moves) / len(moves)
+        if len(moves) >= _CROWD_MIN:
+            self._apart_now.add(apart)
+            self._apart_usually.add(apart * apart)
+        apart_usually = sqrt(self._apart_usually.value)
+        crowd = self._apart_now.value / apart_usually if apart_usually else 1.0
+        usual = sqrt(self._variance.value) * crowd
+        self._variance.add(move * move)
+        return move, usual
+
+
 class _Pass:
     """One pass of the filter, bar by bar; bars are counted since the epoch by their close."""
 
-    def __init__(self, config: RegimeConfig, bar_ns: int, begin: int, first: int) -> None:
-        hours = bar_ns / _HOUR_NS
+    def __init__(
+        self, config: RegimeConfig, bar_ns: int, begin: int, first: int, shapes: Sequence[Shape]
+    ) -> None:
         self._config, self._bar_ns, self._begin, self._bar = config, bar_ns, begin, first
-        self._chain = _Chain(bar_ns)
-        self._variance, self._apart_usually = _Mean(), _Mean()
-        self._apart_now = _Mean(max(config.crowd_h / hours, 1.0))
+        self._chain, self._scale = Chain(bar_ns, shapes), _Scale(config, bar_ns)
         self._regime, self._since = Regime.UNKNOWN, first
 
     def goes_on(self, window: Window, begin: int, end: int) -> bool:
@@ -123,8 +173,8 @@ class _Pass:
     def advance(self, window: Window, end: int) -> None:
         """Take in every bar up to the one that closes last."""
         for bar in range(self._bar + 1, end + 1):
-            row = bar - end - 1
-            self._take(_moves(window.ohlcv[row - 1, :, 3], window.ohlcv[row, :, 3]))
+            # Where nothing was traded time passes, and nothing is learnt.
+            self._chain.step(*self._scale.take(_moves_of(window, bar, end)))
             self._bar = bar
             self._label()
 
@@ -140,22 +190,8 @@ class _Pass:
             since_ns=self._since * self._bar_ns,
         )
 
-    def _take(self, moves: Sequence[float]) -> None:
-        if not moves:  # nothing was traded: time passes, and nothing is learnt
-            self._chain.step(None, 0.0)
-            return
-        move = _median(moves)
-        apart = fsum(abs(one - move) for one in moves) / len(moves)
-        if len(moves) >= _CROWD_MIN:
-            self._apart_now.add(apart)
-            self._apart_usually.add(apart * apart)
-        apart_usually = sqrt(self._apart_usually.value)
-        crowd = self._apart_now.value / apart_usually if apart_usually else 1.0
-        self._chain.step(move, sqrt(self._variance.value) * crowd)
-        self._variance.add(move * move)
-
     def _label(self) -> None:
-        if self._variance.seen < self._config.known_bars_min:
+        if self._scale.seen < self._config.known_bars_min:
             return
         chances = self._chain.chances()
         best = max(REGIMES, key=chances.__getitem__)
@@ -163,58 +199,10 @@ class _Pass:
             self._regime, self._since = best, self._bar
 
 
-class _Chain:
-    """Chances of every shape and level, ``(s, l)``."""
-
-    def __init__(self, bar_ns: int) -> None:
-        hours = Fraction(bar_ns, _HOUR_NS)
-        self._stays = _shapes_chain(float(hours))
-        # Ehrenfest's urn: the further from the middle, the likelier the way back.
-        steps = np.arange(len(LEVELS)) / (len(LEVELS) - 1)
-        leave = min(float(hours) / LEVEL_H, 1.0)
-        self._rise, self._fall = leave * (1.0 - steps), leave * steps
-        vol = np.array([shape.vol for shape in SHAPES])[:, np.newaxis] * np.array(LEVELS)
-        drift = np.array([shape.drift for shape in SHAPES])[:, np.newaxis] * sqrt(hours)
-        self._width = vol * sqrt((_TAIL - 2.0) / _TAIL)
-        self._centre = vol * drift
-        weights = np.array([shape.duration_h for shape in SHAPES])
-        self._p: F64 = np.repeat((weights / weights.sum())[:, np.newaxis], len(LEVELS), axis=1) / len(LEVELS)
-
-    def step(self, move: float | None, usual: float) -> None:
-        """Let a bar pass, and learn from its move if there was one and the market's usual one is known."""
-        # Sums along an axis, no matrix product: BLAS may add in another order on another machine.
-        p = (self._stays[:, :, np.newaxis] * self._p[:, np.newaxis, :]).sum(axis=0)
-        rising, falling = p * self._rise, p * self._fall
-        inside = p - rising - falling
-        inside[:, 1:] += rising[:, :-1]
-        inside[:, :-1] += falling[:, 1:]
-        if move is not None and usual > 0.0:
-            z = (move / usual - self._centre) / self._width
-            tail = 1.0 + z * z / _TAIL
-            inside /= self._width * (tail * tail * tail)
-        self._p = inside / inside.sum()
-
-    def chances(self) -> dict[Regime, float]:
-        """Probability of every regime."""
-        chances = dict.fromkeys(REGIMES, 0.0)
-        for shape, chance in zip(SHAPES, self._p.sum(axis=1).tolist(), strict=True):
-            chances[shape.regime] += chance
-        return chances
-
-
-def _shapes_chain(hours: float) -> F64:
-    """Chances ``(s, s)`` of going from one shape to another within a bar."""
-    chain = np.zeros((len(SHAPES), len(SHAPES)))
-    for i, shape in enumerate(SHAPES):
-        leave = min(hours / shape.duration_h, 1.0)
-        chain[i, i] = 1.0 - leave
-        for j, chance in shape.next.items():
-            chain[i, j] += leave * chance
-    return chain
-
-
-def _moves(before: F64, after: F64) -> list[float]:
-    """Returns of the instruments that have both closes."""
+def _moves_of(window: Window, bar: int, end: int) -> list[float]:
+    """Returns within a bar of the instruments that have both closes."""
+    row = bar - end - 1
+    before, after = window.ohlcv[row - 1, :, 3], window.ohlcv[row, :, 3]
     pairs = zip(before.tolist(), after.tolist(), strict=True)
     return [b / a - 1.0 for a, b in pairs if a > 0.0 and b > 0.0]
 

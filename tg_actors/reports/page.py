@@ -20,6 +20,7 @@ from tg_actors.reports.figures import (
     rolling_chart,
 )
 from tg_actors.reports.sheet import Sheet
+from tg_actors.reports.weights import weights_chart
 
 _NS_PER_S = 1_000_000_000
 #: Trades listed on a page, the newest; all of them are in ``tg trades``.
@@ -46,6 +47,7 @@ def render(sheet: Sheet, title: str) -> str:
         equity=equity_chart(sheet),
         drawdown=drawdown_chart(sheet),
         rolling=rolling_chart(sheet),
+        weights=weights_chart(sheet),
         years=monthly_returns(sheet),
         prices=price_charts(sheet),
         trades=list(reversed(sheet.trades[-_TRADES_MAX:])),

@@ -1,6 +1,7 @@
 """Everything a page says about a run, gathered from its journal: floats for the eye, never for the books."""
 
 import itertools
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tg_actors.backtest.validation.evidence import Evidence, evidence
+from tg_actors.desk.arms import ARM_SWITCHED, ArmSwitched, told
 from tg_actors.desk.block import decode
 from tg_actors.desk.history import marks
 from tg_actors.desk.report import Replay, Report, make_report, points_of, price_ranges, replayed
@@ -76,7 +78,10 @@ class Incident:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sheet:
-    """A run, or a span of it; ``at_ns``, ``equity`` and ``regimes`` hold one entry per decided cycle."""
+    """A run, or a span of it; ``at_ns``, ``equity`` and ``regimes`` hold one entry per decided cycle.
+
+    ``weights (m,)`` of every agent likewise; empty where the desk's policy learns nothing.
+    """
 
     report: Report
     span: Span
@@ -84,6 +89,7 @@ class Sheet:
     at_ns: I64
     equity: F64
     regimes: tuple[str, ...]
+    weights: Mapping[str, F64]
     performance: Performance
     agents: tuple[AgentResult, ...]
     instruments: tuple[InstrumentLine, ...]
@@ -123,7 +129,9 @@ def read_sheet(run: str, journal: JournalReader, span: Span | None = None, trial
     inside = [k for k, (at_ns, _) in enumerate(curve) if covered.holds(at_ns)]
     first = max(inside[0] - 1, 0)
     shown = range(first, inside[-1] + 1)
-    regimes = tuple(e.content()["regime"] for e in journal.events({EventType.CYCLE_DECIDED}))
+    decisions = [(d["regime"], d["weights"]) for d in _decisions(journal)]
+    regimes = tuple(regime for regime, _ in decisions)
+    identity = journal.identity() or {}
     mids_first, mids_last = _mids_at(journal, first), _mids_at(journal, shown[-1])
     trades = tuple(trade for trade in after.trades if covered.holds(trade.closed_ns))
     at_ns = np.array([curve[k][0] for k in shown], dtype=np.int64)
@@ -133,10 +141,11 @@ def read_sheet(run: str, journal: JournalReader, span: Span | None = None, trial
     return Sheet(
         report=report,
         span=covered,
-        identity=journal.identity() or {},
+        identity=identity,
         at_ns=at_ns,
         equity=equity,
         regimes=tuple(regimes[k] for k in shown),
+        weights=_weights([decisions[k][1] for k in shown]) if _learns(identity) else {},
         performance=measure(points, trades, fees, traded, excursions(trades, price_ranges(journal))),
         agents=_agents(before, after, mids_first, mids_last),
         instruments=_instruments(before, after, mids_first, mids_last, trades),
@@ -147,6 +156,21 @@ def read_sheet(run: str, journal: JournalReader, span: Span | None = None, trial
         incidents=tuple(_incidents(journal, covered)),
         evidence=_evidence(run, at_ns, equity, _costs(fees, traded, report.slippage_bps_mean), trials),
     )
+
+
+def _decisions(journal: JournalReader) -> Iterator[dict[str, Any]]:
+    return (event.content() for event in journal.events({EventType.CYCLE_DECIDED}))
+
+
+def _learns(identity: Mapping[str, Any]) -> bool:
+    """Whether the desk's plan has a policy that learns; others are not written."""
+    return "plan" in identity and "policy" in json.loads(identity["plan"])["meta"]["config"]
+
+
+def _weights(rows: Sequence[Mapping[str, float]]) -> dict[str, F64]:
+    """Weights by agent; an agent that a later start has brought, or dropped, weighs nothing elsewhere."""
+    agents = dict.fromkeys(agent for row in rows for agent in row)
+    return {agent: np.array([row.get(agent, 0.0) for row in rows]) for agent in agents}
 
 
 def evidence_of(journal: JournalReader, report: Report, trials: int) -> Evidence:
@@ -295,4 +319,5 @@ def _incidents(journal: JournalReader, span: Span) -> Iterator[Incident]:
 _TELLERS: dict[str, Callable[[dict[str, Any]], str]] = {
     EventType.TRADING_STATE_CHANGED: lambda said: f"{said['state']}: {said['reason']} (by {said['actor']})",
     _ALERT_RAISED: lambda said: str(said["text"]),
+    ARM_SWITCHED: lambda said: told(ArmSwitched.model_validate(said)),
 }

@@ -1,7 +1,8 @@
 """What every bandit is: arms with scores, a memory of named arrays, and nothing else."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,19 @@ VARIANCE_MAX = 0.25
 _VARIANCE_MIN = 1e-8
 
 
+#: What arm of another crew each arm was, None for a new one.
+Rows = Sequence[int | None]
+
+
+def moved(mine: F64, theirs: F64, rows: Rows, axis: int = 0) -> F64:
+    """Return ``mine`` with what ``theirs`` holds of the arms that both have, which lie along ``axis``."""
+    result = mine.copy()
+    new = [k for k, row in enumerate(rows) if row is not None]
+    old = [row for row in rows if row is not None]
+    np.moveaxis(result, axis, 0)[new] = np.moveaxis(theirs, axis, 0)[old]
+    return result
+
+
 class Bandit(ABC):
     """Chooses among ``k`` arms and learns from rewards in 0..1.
 
@@ -22,6 +36,9 @@ class Bandit(ABC):
     them ignores it. Everything it remembers is in ``state``, by name; equal states and equal random numbers
     choose equally.
     """
+
+    #: Where the arms do not lie along the first axis of an array of ``state``; None: it holds no arms.
+    arm_axes: ClassVar[Mapping[str, int | None]] = {}
 
     def __init__(self, arms: int) -> None:
         self.arms = arms
@@ -87,12 +104,21 @@ class Bandit(ABC):
         """
         if not mask.any():
             return np.zeros(self.arms)
-        means, pulls = self.means(context), self.pulls(context)
-        errors = self.deviation(context) / np.sqrt(np.maximum(pulls, 1.0))
-        power = sharpness * (means - means[mask].mean()) / errors
+        means = self.means(context)
+        power = sharpness * (means - means[mask].mean()) / self._errors(context)
         weight = np.where(mask, np.exp(np.minimum(power - power[mask].max(), 0.0)), 0.0)
         shares: F64 = weight / weight.sum()
         return shares
+
+    def earning(self, context: F64, mask: Mask, errors_min: float) -> Mask:
+        """Return which of the allowed arms are expected to earn more than 0.5, by so many standard errors."""
+        errors = self._errors(context)
+        return mask & (self.means(context) - 0.5 > errors_min * errors)
+
+    def _errors(self, context: F64) -> F64:
+        """Standard errors ``(k,)`` of the means."""
+        errors: F64 = self.deviation(context) / np.sqrt(np.maximum(self.pulls(context), 1.0))
+        return errors
 
     def state_dict(self) -> dict[str, F64]:
         """Return a copy of everything it remembers."""
@@ -108,6 +134,12 @@ class Bandit(ABC):
         if shapes != {name: array.shape for name, array in state.items()}:
             raise ValueError("this is the memory of another bandit: its arrays have other names or shapes")
         self.state = {name: np.array(state[name], dtype=np.float64) for name in self.state}
+
+    def adopt(self, other: Self, rows: Rows) -> None:
+        """Take over what a bandit of the same kind knows of its arms; new ones keep what they began with."""
+        for name, theirs in other.state.items():
+            axis = self.arm_axes.get(name, 0)
+            self.state[name] = theirs.copy() if axis is None else moved(self.state[name], theirs, rows, axis)
 
 
 class CountingBandit(Bandit):

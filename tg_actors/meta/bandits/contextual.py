@@ -1,11 +1,12 @@
 """Bandits that know the regime, or all arms' rewards: LinUCB, one bandit per regime, the leader."""
 
 from collections.abc import Callable, Mapping
+from typing import ClassVar, Self
 
 import numpy as np
 
 from tg_actors.domain.blocks import F64
-from tg_actors.meta.bandits.bandit import VARIANCE_MAX, Bandit, Mask
+from tg_actors.meta.bandits.bandit import VARIANCE_MAX, Bandit, Mask, Rows
 
 
 class LinUcb(Bandit):
@@ -119,6 +120,11 @@ class PerRegime(Bandit):
             begin = f"{regime}/"
             inner.load({name.removeprefix(begin): a for name, a in state.items() if name.startswith(begin)})
 
+    def adopt(self, other: Self, rows: Rows) -> None:
+        """Let every regime's bandit take over what the other's knows."""
+        for inner, theirs in zip(self._inner, other._inner, strict=True):
+            inner.adopt(theirs, rows)
+
     def _of(self, context: F64) -> Bandit:
         return self._inner[int(np.argmax(context))]
 
@@ -136,6 +142,8 @@ class DiscountedLeader(Bandit):
     while it lasts. ``contexts`` 1 is blind to regimes. The lead changes hands once another mean is higher by
     ``switching_cost``, in units of the reward. A mean begins with ``prior`` imagined rewards of 0.5.
     """
+
+    arm_axes: ClassVar[Mapping[str, int | None]] = {"count": 1, "total": 1, "square": 1, "leader": None}
 
     def __init__(
         self, arms: int, contexts: int, discount: float, switching_cost: float, prior: float
@@ -159,6 +167,12 @@ class DiscountedLeader(Bandit):
             best = held
         self.state["leader"][0] = best
         return best
+
+    def adopt(self, other: Self, rows: Rows) -> None:
+        """Take over what is known; a leader that has left is nobody's."""
+        super().adopt(other, rows)
+        held = int(self.state["leader"][0])
+        self.state["leader"][0] = rows.index(held) if held in rows else -1
 
     def means(self, context: F64) -> F64:
         """Return the means over the regimes' probabilities."""

@@ -36,6 +36,8 @@ _CENTRE, _DEVIATION, _GAP = 0.5, 0.15, (0.10, 0.15)
 _WRONG = 0.2
 
 TEXTBOOK = "ucb1 c=2"
+#: A selector that is worth having regrets at most this part of what textbook UCB1 does.
+GOAL = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,13 @@ RANDOM, FIXED = "random", "best fixed arm in hindsight"
 
 
 class Regret(Message):
-    """Mean regret over the worlds, and its standard error; ``wrong`` with a fifth of the labels wrong."""
+    """Mean regret over the worlds, and its standard error; ``wrong`` with a fifth of the labels wrong.
+
+    ``of_textbook`` is the regret as a part of textbook UCB1's, None where that did not play.
+    """
 
     name: str
+    of_textbook: float | None
     regret: float = Field(ge=0)
     error: float = Field(ge=0)
     regret_wrong: float = Field(ge=0)
@@ -138,8 +144,14 @@ def study(worlds: Iterable[int], steps: int, entrants: Mapping[str, Entrant] = E
     for seed in worlds:
         for name, right, wrong in _played(seed, steps, entrants):
             kept.setdefault(name, []).append((right, wrong))
-    rows = [_row(name, np.array(pairs)) for name, pairs in kept.items()]
+    means = {name: float(np.mean([right for right, _ in pairs])) for name, pairs in kept.items()}
+    rows = [_row(name, np.array(pairs), means.get(TEXTBOOK)) for name, pairs in kept.items()]
     return sorted(rows, key=lambda row: row.regret)
+
+
+def reached(rows: Iterable[Regret]) -> tuple[str, ...]:
+    """Return the names of those whose regret is at most ``GOAL`` of textbook UCB1's."""
+    return tuple(row.name for row in rows if row.of_textbook is not None and row.of_textbook <= GOAL)
 
 
 def _played(seed: int, steps: int, entrants: Mapping[str, Entrant]) -> Iterator[tuple[str, float, float]]:
@@ -155,7 +167,14 @@ def _played(seed: int, steps: int, entrants: Mapping[str, Entrant]) -> Iterator[
         yield name, regret_of(world, chosen), regret_of(world, chosen)
 
 
-def _row(name: str, pairs: F64) -> Regret:
+def _row(name: str, pairs: F64, textbook: float | None) -> Regret:
     mean, error = pairs.mean(axis=0), pairs.std(axis=0) / np.sqrt(max(len(pairs) - 1, 1))
     right, wrong = ((float(mean[k]), float(error[k])) for k in range(2))
-    return Regret(name=name, regret=right[0], error=right[1], regret_wrong=wrong[0], error_wrong=wrong[1])
+    return Regret(
+        name=name,
+        of_textbook=right[0] / textbook if textbook else None,
+        regret=right[0],
+        error=right[1],
+        regret_wrong=wrong[0],
+        error_wrong=wrong[1],
+    )

@@ -3,7 +3,9 @@
 Rewards lie in 0..1. An arm never tried has an infinite bound.
 """
 
+from collections.abc import Mapping
 from math import log
+from typing import ClassVar
 
 import numpy as np
 
@@ -71,6 +73,8 @@ class SlidingWindowUcb(CountingBandit):
 
     ``ring (window, k)`` holds the rewards of each step, NaN where an arm was not seen.
     """
+
+    arm_axes: ClassVar[Mapping[str, int | None]] = {"ring": 1, "step": None}
 
     def __init__(self, arms: int, c: float, window: int) -> None:
         super().__init__(arms)
