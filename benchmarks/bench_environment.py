@@ -1,7 +1,9 @@
-"""Steps a second of the learning environment, through stable-baselines3's interface, on one core.
+"""Steps a CPU-second of the learning environment, through stable-baselines3's interface, on one core.
 
-Beside it runs Gym-Trading-Env through ``DummyVecEnv``, where the interpreter given by ``--python`` has it (an
-environment of its own: its dependencies are none of ours); without it its figures are null.
+Beside it runs Gym-Trading-Env through ``DummyVecEnv``, before and after ours, where the interpreter given by
+``--python`` has it; without it its figures are null. That interpreter is of an environment of its own:
+gym-trading-env 0.3.5 installed with ``--no-deps`` (it pins an old ccxt), flask 2.2.5 with werkzeug 2.2.3,
+nest_asyncio, pyecharts with simplejson and prettytable, pandas, gymnasium, stable-baselines3.
 """
 
 import argparse
@@ -42,10 +44,10 @@ envs.reset()
 acts = rng.integers(0, 3, (300, 64))
 rates = []
 for _ in range(5):
-    began = time.perf_counter()
+    began = time.process_time()
     for act in acts:
         envs.step(act)
-    rates.append(acts.size / (time.perf_counter() - began))
+    rates.append(acts.size / (time.process_time() - began))
 print(json.dumps(rates))
 """
 
@@ -58,9 +60,11 @@ def main() -> None:
     args = parser.parse_args()
     before = machine()
     market = _market()
+    peer = _peer(args.python)
     spot = {n: _rates(market, _SPOT, n, args.rounds) for n in _ROWS}
     margin = {n: _rates(market, _MARGIN, n, args.rounds) for n in _ROWS}
-    peer = _peer(args.python)
+    if peer is not None:
+        peer += _peer(args.python) or []
     show(
         "environment",
         before,
@@ -71,13 +75,16 @@ def main() -> None:
             "spot_steps_per_s": {n: spread(rates) for n, rates in spot.items()},
             "margin_steps_per_s": {n: spread(rates) for n, rates in margin.items()},
             "gym_trading_env_steps_per_s_at_64": None if peer is None else spread(peer),
-            "margin_256_over_gym_trading_env": None
-            if peer is None
-            else round(float(np.median(margin[256]) / np.median(peer)), 1),
+            "spot_256_over_gym_trading_env": _ratio(spot[256], peer),
+            "margin_256_over_gym_trading_env": _ratio(margin[256], peer),
             "goal_steps_per_s": {"256": 2_500_000, "1024": 5_000_000},
             "goal_over_gym_trading_env": 60,
         },
     )
+
+
+def _ratio(ours: list[float], peer: list[float] | None) -> float | None:
+    return None if peer is None else round(float(np.median(ours) / np.median(peer)), 1)
 
 
 def _market() -> LearningMarket:
@@ -106,10 +113,10 @@ def _rates(market: LearningMarket, rules: EpisodeRules, n: int, rounds: int) -> 
     env.reset()
     rates = []
     for _ in range(rounds):
-        began = time.perf_counter()
+        began = time.process_time()
         for step in range(_STEPS):
             env.step(actions[step % len(actions)])
-        rates.append(_STEPS * n / (time.perf_counter() - began))
+        rates.append(_STEPS * n / (time.process_time() - began))
     return rates
 
 

@@ -25,6 +25,7 @@ def observed_states() -> F32:
 class AnswerKeyEpisodes:
     """``n`` rows of the market; an episode is ``bars`` long and begins flat, or anywhere with ``explores``.
 
+    Regime and signal begin as often as they occur, or with the chances ``begins (4, 5)``.
     Rewards are those of :meth:`~tg_actors.rl.answer_key.AnswerKey.rewards`, without noise, times ``scale``.
     """
 
@@ -40,11 +41,12 @@ class AnswerKeyEpisodes:
         bars: int = 256,
         scale: float = 100.0,
         explores: bool = True,
+        begins: F64 | None = None,
     ) -> None:
         self.n, self._bars, self._explores = n, bars, explores
         self._rewards = key.rewards() * scale
         self._regime_edges, self._signal_edges = key.regimes.cumsum(axis=1), key.signals.cumsum(axis=1)
-        self._often = key.stationary().reshape(-1).cumsum()
+        self._often = (key.stationary() if begins is None else begins).reshape(-1).cumsum()
         self._seen = observed_states()
         self.regime, self.signal, self.exposure, self._left = (np.zeros(n, dtype=np.int64) for _ in range(4))
         self.seed(seed)
@@ -53,10 +55,11 @@ class AnswerKeyEpisodes:
         """Begin the random sequence anew."""
         self._rng = np.random.default_rng(seed)
 
-    def reset(self) -> F32:
-        """Begin all rows, the first episodes of random length; return what is observed ``(n, 10)``."""
+    def reset(self, *, staggered: bool = True) -> F32:
+        """Begin all rows, the first episodes of random length (``staggered``); return what is observed."""
         self._begin(np.arange(self.n))
-        self._left = self._rng.integers(1, self._bars + 1, self.n)
+        if staggered:
+            self._left = self._rng.integers(1, self._bars + 1, self.n)
         return self._observe()
 
     def step(self, actions: I64) -> Stepped:
@@ -67,6 +70,7 @@ class AnswerKeyEpisodes:
         self.exposure = moved
         self.regime = self._next(self._regime_edges[self.regime])
         self.signal = self._next(self._signal_edges[self.signal])
+        self._happened()
         self._left = self._left - 1
         truncated = self._left == 0
         ended = np.flatnonzero(truncated)
@@ -76,6 +80,9 @@ class AnswerKeyEpisodes:
             self._begin(ended)
             observed[ended] = self._observe()[ended]
         return Stepped(observed, reward, np.zeros(self.n, dtype=np.bool_), truncated, ended, last)
+
+    def _happened(self) -> None:
+        """Regime and signal have moved on; nothing else does so here."""
 
     def _observe(self) -> F32:
         return self._seen[self.regime, self.signal, self.exposure]
