@@ -26,7 +26,7 @@ ACCOUNT = ("exposure", "target", "unrealised", "drawdown")
 #: Observations are cut to this on either side.
 OBSERVED_MAX = 10.0
 
-_SIGN = np.array([1, -1, 0])
+SIGN = np.array([1, -1, 0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,12 +70,21 @@ class Episodes:
     actions = ACTIONS
 
     def __init__(
-        self, market: LearningMarket, rules: EpisodeRules, n: int, seed: int, reward: str = DEFAULT_REWARD
+        self,
+        market: LearningMarket,
+        rules: EpisodeRules,
+        n: int,
+        seed: int,
+        reward: str = DEFAULT_REWARD,
+        starts: F64 | None = None,
     ) -> None:
         """Set the rows up; :meth:`reset` begins.
 
+        ``starts (T, A)`` says how often an episode of an instrument begins on a bar, in any unit; without it
+        every bar is as good. Once begun, an episode runs its natural course.
+
         Raises:
-            ValueError: the market is shorter than an episode.
+            ValueError: the market is shorter than an episode, or no episode may begin on any bar.
             UserError: there is no such reward.
         """
         preset = reward_preset(reward)
@@ -86,6 +95,7 @@ class Episodes:
             raise ValueError(f"{bars} bars, {market.first} of them warm-up, hold no episode of {rules.bars}")
         self.asset: I64 = np.arange(n, dtype=np.int64) % assets
         self._assets = assets
+        self._ladder = None if starts is None else self._ladder_of(starts)
         self._low = -preset.level_max if rules.shorts else 0
         self._high = preset.level_max
         self._columns = tuple(
@@ -129,9 +139,7 @@ class Episodes:
 
     def step(self, actions: NDArray[np.int64]) -> Traded:
         """Act on every row ``(n, 2)``; rows that end begin again at once."""
-        verb = actions[:, 0]
-        wanted = self.level + _SIGN[verb] * (actions[:, 1] + 1)
-        level: I64 = np.minimum(np.maximum(wanted, self._low), self._high)
+        verb, level = actions[:, 0], self.levels_after(actions)
         ordered = level != self.level
         self.level = level
         self.bar = self.bar + 1
@@ -149,6 +157,12 @@ class Episodes:
             observed[ended] = self.observe(ended)
         return Traded(observed, reward, passage.liquidated, truncated, ended, last, passage)
 
+    def levels_after(self, actions: NDArray[np.int64]) -> I64:
+        """Return the exposure ``(n,)`` in fifths of the limit that actions ``(n, 2)`` lead to now."""
+        wanted = self.level + SIGN[actions[:, 0]] * (actions[:, 1] + 1)
+        level: I64 = np.minimum(np.maximum(wanted, self._low), self._high)
+        return level
+
     def observe(self, rows: Any = slice(None)) -> F32:
         """Return what these rows see ``(k, F + 4)``, a fresh array."""
         bar, asset, accounts = self.bar[rows], self.asset[rows], self.accounts
@@ -164,8 +178,32 @@ class Episodes:
         )
         return observed
 
+    def _ladder_of(self, starts: F64) -> F64:
+        """Cumulative chances of all starts ``(A * S,)``: the instrument is the whole number, 0..1 its bar."""
+        if starts.shape != self.market.close.shape:
+            raise ValueError(f"starts are {self.market.close.shape}, one per bar and instrument")
+        whole = starts[self.market.first : self.market.first + self._starts].T
+        weights: F64 = whole.sum(axis=1, keepdims=True)
+        if not (np.isfinite(whole).all() and whole.min() >= 0.0 and weights.min() > 0.0):
+            raise ValueError("starts are 0 or more, and above 0 on some bar of every instrument")
+        rising = np.cumsum(whole / weights, axis=1)
+        # Rounding must leave no chance beyond the last bar that has one.
+        rising /= rising[:, -1:]
+        ladder: F64 = (rising + np.arange(len(rising))[:, np.newaxis]).reshape(-1)
+        return ladder
+
+    def _drawn(self, rows: NDArray[np.int64]) -> I64:
+        """Draw bars to begin on, counted from the first that is possible."""
+        if self._ladder is None:
+            return self._rng.integers(0, self._starts, len(rows))
+        asset = self.asset[rows]
+        steps = np.searchsorted(self._ladder, asset + self._rng.random(len(rows)), side="right")
+        # Beyond 1 lies the next instrument, which a sum may just reach.
+        drawn: I64 = np.clip(steps - asset * self._starts, 0, self._starts - 1)
+        return drawn
+
     def _begin(self, rows: NDArray[np.int64]) -> None:
-        self.start[rows] = self.market.first + self._rng.integers(0, self._starts, len(rows))
+        self.start[rows] = self.market.first + self._drawn(rows)
         self.bar[rows] = self.start[rows]
         self._end[rows] = self.start[rows] + self.rules.bars
         self.level[rows] = 0

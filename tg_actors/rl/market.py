@@ -1,5 +1,6 @@
 """Bars, observations and costs of many instruments as one block that all episodes share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -41,6 +42,30 @@ class LearningMarket:
             object.__setattr__(self, "move_frac", np.ones(self.close.shape[1]))
         self._check()
 
+    def slice(self, first: int, end: int) -> "LearningMarket":
+        """Return the bars ``first`` to before ``end``, as views; usual moves stay those of the whole."""
+        rows = slice(first, end)
+        return LearningMarket(
+            open_=self.open_[rows],
+            close=self.close[rows],
+            observed=self.observed[rows],
+            names=self.names,
+            worse=self.worse[rows],
+            funding=self.funding[rows],
+            move_frac=self.move_frac,
+            first=max(self.first - first, 0),
+        )
+
+    def column(self, name: str) -> F64:
+        """Return one observed column ``(T, A)``.
+
+        Raises:
+            ValueError: nothing of this name is observed.
+        """
+        if name not in self.names:
+            raise ValueError(f"nothing called {name!r} is observed here")
+        return self.observed[:, :, self.names.index(name)].astype(np.float64)
+
     def _check(self) -> None:
         shapes = {array.shape for array in (self.open_, self.close, self.worse, self.funding)}
         if shapes != {self.close.shape} or self.observed.shape[:2] != self.close.shape:
@@ -65,3 +90,23 @@ def usual_moves(close: F64) -> F64:
     """
     moves: F64 = np.diff(np.log(close), axis=0).std(axis=0)
     return moves
+
+
+def side_by_side(markets: Sequence[LearningMarket]) -> LearningMarket:
+    """Return markets of equal length as one, their instruments beside each other.
+
+    Raises:
+        ValueError: lengths or observed columns differ.
+    """
+    if len({(len(one.close), one.names) for one in markets}) != 1:
+        raise ValueError("only markets of one length and one set of columns stand side by side")
+    return LearningMarket(
+        open_=np.concatenate([one.open_ for one in markets], axis=1),
+        close=np.concatenate([one.close for one in markets], axis=1),
+        observed=np.concatenate([one.observed for one in markets], axis=1),
+        names=markets[0].names,
+        worse=np.concatenate([one.worse for one in markets], axis=1),
+        funding=np.concatenate([one.funding for one in markets], axis=1),
+        move_frac=np.concatenate([one.move_frac for one in markets]),
+        first=max(one.first for one in markets),
+    )
