@@ -55,8 +55,9 @@ def test_every_kind_has_a_spec_a_core_and_an_actor() -> None:
     }
 
 
-def test_the_default_desk_hears_every_kind() -> None:
-    assert {spec.kind for spec in load_agents(load_desk(PAPER))} == set(KINDS)
+def test_the_default_desk_hears_every_kind_and_the_learning_one_the_learned_too() -> None:
+    assert {spec.kind for spec in load_agents(load_desk(PAPER))} == set(KINDS) - {"rl"}
+    assert {spec.kind for spec in load_agents(load_desk("learning-paper"))} == set(KINDS)
 
 
 @pytest.mark.parametrize("name", AGENTS)

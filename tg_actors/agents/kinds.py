@@ -23,12 +23,24 @@ from tg_actors.institutional.smart_money_spec import SmartMoneySpec
 from tg_actors.institutional.volume_profile import VolumeProfileAgent
 from tg_actors.institutional.volume_profile_spec import VolumeProfileSpec
 from tg_actors.market.needs import MarketNeeds
+from tg_actors.meta.regime_shapes import REGIMES
+from tg_actors.meta.regimes import RegimeConfig, RegimeFilter
+from tg_actors.rl.agent import RlAgent, misfit
+from tg_actors.rl.model import Model
+from tg_actors.rl.observation import Observer
+from tg_actors.rl.spec import RlSpec
 from tg_actors.technical.agent import TechnicalAgent
 from tg_actors.technical.spec import TechnicalSpec
 
 #: Any file in ``configs/agents``, by its ``kind``.
 AgentSpec = Annotated[
-    TechnicalSpec | LiquiditySpec | SmartMoneySpec | VolumeProfileSpec | CorrelationSpec | RebalancingSpec,
+    TechnicalSpec
+    | LiquiditySpec
+    | SmartMoneySpec
+    | VolumeProfileSpec
+    | CorrelationSpec
+    | RebalancingSpec
+    | RlSpec,
     Field(discriminator="kind"),
 ]
 
@@ -51,6 +63,17 @@ class Kind:
 #: A file that names no kind is one of these: the first agents had none.
 DEFAULT_KIND = "technical"
 
+#: What every learned agent sees of the market.
+OBSERVER = Observer(tuple(regime.value for regime in REGIMES))
+
+
+def open_learned(spec: RlSpec, symbols: tuple[str, ...], bar_ns: int) -> RlAgent:
+    """Return the core of a learned agent; it abstains until it is handed a model."""
+    del bar_ns  # policies count bars
+    regimes = RegimeFilter(RegimeConfig(window_bars=spec.regime_bars))
+    return RlAgent(spec, len(symbols), OBSERVER, regimes.view)
+
+
 KINDS: dict[str, Kind] = {
     "technical": Kind(TechnicalSpec, lambda spec, symbols, _: TechnicalAgent(spec, len(symbols))),
     "liquidity": Kind(LiquiditySpec, LiquidityAgent),
@@ -58,12 +81,26 @@ KINDS: dict[str, Kind] = {
     "volume_profile": Kind(VolumeProfileSpec, VolumeProfileAgent),
     "correlation": Kind(CorrelationSpec, CorrelationAgent),
     "rebalancing": Kind(RebalancingSpec, RebalancingAgent, rebalances=True),
+    "rl": Kind(RlSpec, open_learned),
 }
 
 
-def open_agent(spec: AgentSpec, symbols: tuple[str, ...], bar_ns: int) -> OpiningCore:
-    """Return the core of an agent; it opines once it has been recalled."""
-    return KINDS[spec.kind].open(spec, symbols, bar_ns)
+def open_agent(
+    spec: AgentSpec, symbols: tuple[str, ...], bar_ns: int, model: Model | None = None
+) -> OpiningCore:
+    """Return the core of an agent; it opines once it has been recalled.
+
+    ``model`` is what a learned agent asks from the beginning; a desk hands it on later.
+    """
+    core = KINDS[spec.kind].open(spec, symbols, bar_ns)
+    if isinstance(core, RlAgent):
+        core.follow(model)
+    return core
+
+
+def misfit_of(features: tuple[str, ...]) -> str | None:
+    """Say why a version of a model with these columns cannot be asked here, None when it can."""
+    return misfit(features, OBSERVER)
 
 
 def rebalancers(specs: Iterable[AgentSpec]) -> tuple[str, ...]:

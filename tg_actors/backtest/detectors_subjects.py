@@ -15,6 +15,7 @@ from tg_actors.domain.blocks import F64, Abstention, MarketSnapshot, Opinions
 from tg_actors.market.builder import SnapshotBuilder
 from tg_actors.market.needs import MarketNeeds
 from tg_actors.meta.regimes import RegimeConfig, RegimeFilter
+from tg_actors.rl.model import Model
 
 _MEMBERS = 5
 _SINCE = "since_ns"
@@ -22,10 +23,10 @@ _REASONS = {reason: float(code) for code, reason in enumerate(Abstention)}
 
 
 class AgentSubject:
-    """One agent, asked cycle by cycle as a desk asks it."""
+    """One agent, asked cycle by cycle as a desk asks it; a learned one asks ``model``."""
 
-    def __init__(self, spec: AgentSpec) -> None:
-        self._spec = spec
+    def __init__(self, spec: AgentSpec, model: Model | None = None) -> None:
+        self._spec, self._model = spec, model
 
     @property
     def name(self) -> str:
@@ -34,7 +35,7 @@ class AgentSubject:
 
     def answers(self, tape: Tape, first: int, end: int) -> Answers:
         """Direction, confidence, evidence, reason of silence and memory, of every instrument."""
-        core = open_agent(self._spec, tape.symbols, tape.bar_ns)
+        core = open_agent(self._spec, tape.symbols, tape.bar_ns, self._model)
         core.recall(None)
         columns: list[tuple[str, ...]] = []
         evidence: list[int] = []

@@ -24,6 +24,7 @@ from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
 from tg_actors.market.builder import SnapshotBuilder
 from tg_actors.portfolio.stances import TargetRule
+from tg_actors.rl.model import Model
 
 _VOLUME, _CLOSE = 4, 3
 _LEVEL = 0.95
@@ -63,6 +64,7 @@ def robustness(
     seed: int,
     candles: int,
     block_bars: float,
+    model: Model | None = None,
     tell: Callable[[], None] = lambda: None,
 ) -> Robustness:
     """Examine one agent; ``tell`` hears of each market that was heard.
@@ -75,19 +77,20 @@ def robustness(
         seed: of all that is drawn.
         candles: other markets.
         block_bars: mean length of the blocks of candles that stay together.
+        model: what a learned agent asks.
         tell: called after every market.
 
     Raises:
         UserError: an instrument has no bar at the beginning.
     """
     grid = _filled(tape)
-    own = _play(spec, tape, grid, rule, costs)
+    own = _play(spec, model, tape, grid, rule, costs)
     tell()
     sharpe = _sharpe(tape, own)
     others = np.empty(candles)
     for k in range(candles):
         other = resampled_candles(grid, seed=seed + k, block_bars=block_bars)
-        others[k] = _sharpe(tape, _play(spec, tape.replaced(other), other, rule, costs))
+        others[k] = _sharpe(tape, _play(spec, model, tape.replaced(other), other, rule, costs))
         tell()
     p_value = (1.0 + float((others >= sharpe).sum())) / (1.0 + candles)
     low, high = np.quantile(others, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]).tolist()
@@ -137,9 +140,11 @@ def _filled(tape: Tape) -> F64:
     return grid
 
 
-def _play(spec: AgentSpec, tape: Tape, grid: F64, rule: TargetRule, costs: TradingCosts) -> SleevesReplay:
+def _play(
+    spec: AgentSpec, model: Model | None, tape: Tape, grid: F64, rule: TargetRule, costs: TradingCosts
+) -> SleevesReplay:
     """Hear the agent over a market and replay what it wants."""
-    chorus = Chorus([open_agent(spec, tape.symbols, tape.bar_ns)], len(tape.symbols), rule)
+    chorus = Chorus([open_agent(spec, tape.symbols, tape.bar_ns, model)], len(tape.symbols), rule)
     builder = SnapshotBuilder(TapedFeed(tape), needs=spec.needs())
     for cycle in range(tape.cycles):
         snapshot = builder.advance(cycle)

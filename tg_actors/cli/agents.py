@@ -10,6 +10,8 @@ from tg_actors.cli.reading import desk_folder, reading
 from tg_actors.cli.screen import AsJson, Run, err, print_json, show
 
 app = typer.Typer(help="The actors of the desk: list, show, restart.", no_args_is_help=True)
+#: How a learned agent comes to speak.
+_NO_MODEL = "'tg train' makes one, 'tg models promote' puts it to work"
 Name = Annotated[str, typer.Argument(help="Actor name, e.g. TechnicalActor:trend.")]
 
 
@@ -32,10 +34,18 @@ def list_agents(run: Run = None, json_: AsJson = False) -> None:
     name, agents = _agents(run)
     show(
         agents,
-        ("name", "health", "deaths", "weight", "opinion"),
+        ("name", "health", "deaths", "weight", *_models(agents), "opinion"),
         f"Actors of {name}",
         as_json=json_,
     )
+    idle = [row["name"] for row in agents if row.get("model") == ""]
+    if idle and not json_:
+        err.print(f"without a model: {', '.join(idle)}; {_NO_MODEL}", highlight=False)
+
+
+def _models(agents: list[dict[str, Any]]) -> tuple[str, ...]:
+    """The column of models, on a desk that has learned agents."""
+    return ("model",) if any(row.get("model") is not None for row in agents) else ()
 
 
 @app.command("show")
@@ -49,7 +59,12 @@ def show_agent(agent: Name, run: Run = None, json_: AsJson = False) -> None:
     if json_:
         print_json({**found, "opinions": opinions})
         return
-    show([found], ("name", "health", "deaths", "weight", "latency_ms"), found["name"], as_json=False)
+    show(
+        [found],
+        ("name", "health", "deaths", "weight", *_models([found]), "latency_ms"),
+        found["name"],
+        as_json=False,
+    )
     show(
         [readable(opinion) for opinion in opinions],
         ("symbol", "direction", "confidence", "abstained", "evidence"),

@@ -1,7 +1,8 @@
 """``tg backtest``: the same desk on the same market in one process, without Ray, and what came of it."""
 
 import time
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,12 +18,13 @@ from tg_actors.cli.interrupts import Interrupts
 from tg_actors.cli.options import Cycles, Data, Desk, From, Instruments, Market, Name, Seed, Timeframe, To
 from tg_actors.cli.reading import backtests, reading
 from tg_actors.cli.report import Definitions
-from tg_actors.cli.screen import AsJson, err, print_json, show
+from tg_actors.cli.screen import AsJson, err, out, print_json, show
 from tg_actors.cli.stress import stress
 
 if TYPE_CHECKING:
     from tg_actors.cli.planning import PlannedRun
     from tg_actors.desk.coordinator import Coordinator
+    from tg_actors.journal.readers import JournalReader
 
 app = typer.Typer(
     help="The same desk in one process: run, compare, and find out how far to believe it.",
@@ -91,10 +93,30 @@ def _replay(planned: "PlannedRun", cycles: int | None, *, as_json: bool) -> None
         why = _run(coordinator, total, planned.plan.cycles_total)
         seconds = time.monotonic() - began
         report = make_report(planned.folder.name, journal)
+        seen = _seen(journal)
     finally:
         journal.close()
     _count_trial(planned)
-    print_report(report, session_figures(report, why, seconds, 0), as_json=as_json)
+    figures = {**session_figures(report, why, seconds, 0), **({"seen_in_training": seen} if seen else {})}
+    print_report(report, figures, as_json=as_json)
+    _print_seen(seen, as_json=as_json)
+
+
+def _seen(journal: "JournalReader") -> list[dict[str, Any]]:
+    """What of the backtest its models were trained on."""
+    from tg_actors.desk.models import open_registry
+    from tg_actors.desk.overlap import overlaps
+    from tg_actors.desk.replay import plan_of
+
+    # A journal of an older version holds no plan, and knew no models.
+    models = plan_of(journal).models if "plan" in (journal.identity() or {}) else None
+    found = () if models is None else overlaps(journal, open_registry(Path(models)))
+    return [{**one.model_dump(mode="json"), "sentence": one.sentence} for one in found]
+
+
+def _print_seen(seen: list[dict[str, Any]], *, as_json: bool) -> None:
+    for one in [] if as_json else seen:
+        out.print(f"  {one['sentence']}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _count_trial(planned: "PlannedRun") -> None:
@@ -128,13 +150,16 @@ def show_backtest(
     with reading(run or backtests()[-1]) as (folder, journal):
         report = make_report(folder.name, journal)
         evidence = evidence_of(journal, report, trials_of(journal))
+        seen = _seen(journal)
         others = variants_of(journal) if variants else None
     if json_:
-        more = {} if others is None else {"variants": others}
+        more: dict[str, Any] = {} if others is None else {"variants": others}
+        more |= {"seen_in_training": seen} if seen else {}
         print_json({**report.as_json(), "evidence": evidence.model_dump(mode="json"), **more})
         return
     print_report(report, None, as_json=False, definitions=definitions)
     print_evidence(evidence)
+    _print_seen(seen, as_json=False)
     if others is not None:
         print_variants(others)
 

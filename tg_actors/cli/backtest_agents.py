@@ -83,12 +83,16 @@ def agents(
         "turnover": {one.name: round(one.turnover, 1) for one in outcomes},
         "standings": standings,
     }
+    seen = _seen(swept)
+    content |= {"seen_in_training": seen} if seen else {}
     if json_:
         print_json(content)
     elif markdown:
         _print_markdown(content)
     else:
         _print(content)
+    for one in [] if json_ else seen:
+        err.print(one["sentence"], style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def _heard(swept: "SweepMarket") -> "dict[str, F64]":
@@ -97,13 +101,26 @@ def _heard(swept: "SweepMarket") -> "dict[str, F64]":
     from tg_actors.backtest.evaluation import Chorus, hear_market
     from tg_actors.cli.sweeping import progress
     from tg_actors.desk.config import load_agents
+    from tg_actors.desk.models import champions_at_home
 
     bars = swept.bars
-    cores = [open_agent(spec, bars.symbols, bars.bar_ns) for spec in load_agents(swept.config)]
+    specs = load_agents(swept.config)
+    models = champions_at_home(specs, bars.bar_ns)
+    cores = [open_agent(spec, bars.symbols, bars.bar_ns, models.get(spec.name)) for spec in specs]
     chorus = Chorus(cores, len(bars.symbols), swept.rule, swept.config.meta)
     with progress() as bar:
         task = bar.add_task("cycles", total=len(bars))
         return hear_market(chorus, swept.spec, len(bars), lambda cycle: bar.update(task, completed=cycle))
+
+
+def _seen(swept: "SweepMarket") -> list[dict[str, Any]]:
+    """What of the market the agents' models were trained on: nothing there is out of sample for them."""
+    from tg_actors.desk.config import load_agents
+    from tg_actors.desk.models import champions_at_home
+    from tg_actors.desk.overlap import trained_on
+
+    found = trained_on(champions_at_home(load_agents(swept.config)), swept.bars.close_ns.tolist())
+    return [{**one.model_dump(mode="json"), "sentence": one.sentence} for one in found]
 
 
 def _content(swept: "SweepMarket", members: int, distinct: int, windows: int) -> dict[str, Any]:

@@ -170,9 +170,10 @@ def _baselines() -> "Sequence[tuple[Subject, MarketNeeds]]":
 def _agent(name: str) -> "Sequence[tuple[Subject, MarketNeeds]]":
     from tg_actors.backtest.detectors_subjects import AgentSubject
     from tg_actors.desk.config import load_agent
+    from tg_actors.desk.models import champions_at_home
 
     spec = load_agent(name)
-    return [(AgentSubject(spec), spec.needs())]
+    return [(AgentSubject(spec, champions_at_home([spec]).get(name)), spec.needs())]
 
 
 def _agents() -> list[str]:

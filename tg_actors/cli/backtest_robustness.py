@@ -49,6 +49,7 @@ def robustness(
     from tg_actors.backtest.tape import record
     from tg_actors.cli.sweeping import SweepFlags, progress, sweep_market
     from tg_actors.desk.config import load_agent
+    from tg_actors.desk.models import champions_at_home
     from tg_actors.desk.plan import Flags
     from tg_actors.market.config import open_feed
 
@@ -56,6 +57,7 @@ def robustness(
         flags = Flags(market, data, instruments, timeframe, from_, to, seed)
         swept = sweep_market(desk, flags, SweepFlags(cycles, fee_frac, slippage_bps))
         specs = [load_agent(name) for name in (swept.config.agents if target == "all" else (target,))]
+        models = champions_at_home(specs, swept.bars.bar_ns)
         tapes = [record(open_feed(swept.spec), len(swept.bars), spec.needs()) for spec in specs]
     found = []
     with progress() as bar:
@@ -70,6 +72,7 @@ def robustness(
                     seed=_DRAWN,
                     candles=candles,
                     block_bars=max(1.0, block_hours * _HOUR_NS / swept.bars.bar_ns),
+                    model=models.get(spec.name),
                     tell=lambda: bar.advance(task),
                 )
             )

@@ -112,6 +112,22 @@ def _journal() -> tuple[bool, str]:
     return report.ok, f"{folder.name}: {problem or f'{report.events} events, the chain is whole'}"
 
 
+def _models() -> tuple[bool, str]:
+    from tg_actors.desk.models import home_registry
+
+    registry = home_registry()
+    roles = registry.all_roles()
+    if not roles:
+        return True, "none yet, learned agents abstain: 'tg train all' makes them"
+    champions = [(name, one.champion) for name, one in roles.items() if one.champion is not None]
+    for name, version in champions:
+        registry.probe(name, version)
+    idle = [name for name in roles if roles[name].champion is None]
+    told = ", ".join(f"{name}@{version}" for name, version in champions) or "no champion"
+    more = f"; without champion: {', '.join(idle)} ('tg models promote' names one)" if idle else ""
+    return True, told + more
+
+
 def _keys() -> tuple[bool, str]:
     from tg_actors.runtime.home import home, runs_folder
 
@@ -144,5 +160,6 @@ _CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "ray": _ray,
     "keys": _keys,
     "journal": _journal,
+    "models": _models,
     "clock": _clock,
 }

@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from tg_actors.cli.screen import utc
+from tg_actors.cli.screen import amount, utc
 
 if TYPE_CHECKING:
     from tg_actors.desk.status import DeskStatus
@@ -95,5 +95,5 @@ def _positions(status: "DeskStatus") -> Table:
     for column in ("position", "quantity", "mark"):
         table.add_column(column)
     for position in status.positions:
-        table.add_row(position.symbol, position.quantity, position.mark)
+        table.add_row(position.symbol, amount(position.quantity), amount(position.mark))
     return table

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tg_actors.cli.screen import err
+from tg_actors.desk.bandit_view import check_memory
 from tg_actors.desk.config import DeskConfig, load_desk, load_venue
 from tg_actors.desk.live import check_mode
+from tg_actors.desk.models import champions_at_home
 from tg_actors.desk.plan import DeskPlan, Flags, flagged, make_plan, plan_market, run_name
 from tg_actors.desk.replay import changed_parts, plan_text
 from tg_actors.domain.errors import UserError
@@ -67,6 +69,9 @@ def plan_run(
         )
     planned = RunFolder(runs_folder() / named)
     plan = make_plan(config, spec, feed, planned.path, str(planned.journal), durable=not backtest)
+    champions_at_home(
+        plan.agents, plan.bar_ns
+    )  # a model that an agent cannot ask is said before anything starts
     # Only now: a start that fails leaves no folder behind and takes no other run's place as the latest.
     return PlannedRun(config, plan, run_folder(planned.name))
 
@@ -177,6 +182,7 @@ def identify(planned: PlannedRun, journal: Journal) -> int:
             "change the desk file back, or give this run another --name"
         )
     if "plan" in known and changed_parts(known["plan"], plan):
+        check_memory(journal, plan.meta)
         # A replay begins with the first plan and finds the later one in the record.
         journal.set_identity({**known, "plan_changed": changed_parts(known["plan"], plan)})
     return journal.cycles_count()

@@ -14,6 +14,7 @@ from tg_actors.desk.plan import DeskPlan
 from tg_actors.desk.remote import RemoteEnsemble, RemoteExecution, RemoteMarket, RemoteRisk, RemoteRoster
 from tg_actors.desk.staging import Staging
 from tg_actors.desk.status import DeskStatus, StatusBoard
+from tg_actors.desk.wiring import models_of
 from tg_actors.domain.errors import JournalError
 from tg_actors.journal.repository import Journal
 from tg_actors.runtime.actors import Watchdog, reborn
@@ -53,8 +54,9 @@ class CoordinatorActor:
         risk = RemoteRisk(crew.risk, handles[crew.risk], lost, patience_s)
         executor = RemoteExecution(crew.executor, handles[crew.executor], lost, patience_s, market)
         staging = Staging(plan.risk.stages, plan.agents)
+        ports = (market, roster, ensemble, risk, executor)
         self._coordinator = Coordinator(
-            plan.desk, journal, epoch, market, roster, ensemble, risk, executor, staging=staging
+            plan.desk, journal, epoch, *ports, staging=staging, models=models_of(plan)
         )
         self._overseer.remember(journal.events({"ActorDied"}))
         self._overseer.attend(self._coordinator, roster)

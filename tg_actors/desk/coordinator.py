@@ -5,8 +5,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from tg_actors.desk.arms import ARM_SWITCHED, ARM_VERB, Arms, Switch, switches
+from tg_actors.desk.arms import told as told_arm
 from tg_actors.desk.block import decode
 from tg_actors.desk.cycle import CycleReport, DecisionCycle, Ports
+from tg_actors.desk.models import MODEL_FOLLOWED, Followed, Models, RegistryModels, followed_in
 from tg_actors.desk.ports import Ensemble, Execution, Market, Risk, Roster
 from tg_actors.desk.staging import STAGE_EVENTS, STAGE_VERB, Staging, recalled, told
 from tg_actors.domain.blocks import F64, MarketSnapshot
@@ -44,25 +47,38 @@ class Handlers:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the journal remembers: the last decided cycle, and breakers that were re-armed after it."""
+    """What the journal remembers.
+
+    The last decided cycle, breakers re-armed after it, arms switched, versions of models followed;
+    ``arms`` the agents of that cycle, whose rewards the meta agent remembers.
+    """
 
     decision: Decision | None
     memories: dict[str, F64]
     risk: RiskState | None
+    switches: tuple[Switch, ...] = ()
+    followed: tuple[Followed, ...] = ()
+    arms: tuple[str, ...] = ()
 
 
 def remember(journal: JournalReader) -> Memory:
     """Read the newest decision and every agent's memory from the journal."""
     decision = journal.last_decision()
     if decision is None:
-        return Memory(None, {}, None)
+        return Memory(None, {}, None, switches(journal), followed_in(journal))
     found = journal.decision(decision.cycle)
     risk = decision.judgement.state
     for event in journal.events({REARMED, *STAGE_EVENTS}):
         if event.cycle > decision.cycle:
             rearmed = event.type == REARMED
             risk = RiskState.model_validate_json(event.payload) if rearmed else recalled(risk, event)
-    return Memory(decision, {} if found is None else decode(found[1]).memories, risk)
+    memories, arms = ({}, ()) if found is None else _kept(found[1])
+    return Memory(decision, memories, risk, switches(journal), followed_in(journal), arms)
+
+
+def _kept(data: bytes) -> tuple[dict[str, F64], tuple[str, ...]]:
+    block = decode(data)
+    return block.memories, block.targets.agents
 
 
 class Coordinator:
@@ -84,6 +100,7 @@ class Coordinator:
         execution: Execution,
         *,
         staging: Staging,
+        models: Models | None = None,
         obey: bool = True,
     ) -> None:
         self._journal = journal
@@ -94,8 +111,12 @@ class Coordinator:
         self._risk = risk
         self._execution = execution
         self._staging = staging
+        self._models: Models = models or RegistryModels((), None, follows=False)
         self._obey = obey
-        ports = Ports(market, roster, self._meta, risk, execution, self._record, staging.heard)
+        self.arms = Arms()
+        ports = Ports(
+            market, roster, self._meta, risk, execution, self._record, staging.heard, self.arms.switched
+        )
         self._cycle = DecisionCycle(desk, ports)
         self._snapshot: MarketSnapshot | None = None
         self.handlers = Handlers()
@@ -104,13 +125,17 @@ class Coordinator:
 
     def start(self, memory: Memory) -> None:
         """Give everybody their memory and finish a cycle that was decided but not carried out."""
-        self._meta.recall(memory.memories.get(META))
+        next_cycle = 0 if memory.decision is None else memory.decision.cycle + 1
+        for change in self._models.recall(memory.followed, next_cycle):
+            self._roster.follow(change.said.agent, change.model)
+        self._meta.recall(memory.memories.get(META), memory.arms)
         self._roster.recall({agent: kept for agent, kept in memory.memories.items() if agent != META})
         self._staging.state = None if memory.risk is None else memory.risk.stage
+        self.arms.recall(memory.switches)
         if memory.decision is None:
             return
         decision = memory.decision
-        self.next_cycle = decision.cycle + 1
+        self.next_cycle = next_cycle
         settlement = self._cycle.resume(decision)
         if settlement is not None and settlement.alerts:
             # What the executor found while it recovered.
@@ -118,11 +143,12 @@ class Coordinator:
 
     def step(self) -> CycleReport | None:
         """Run the next cycle; None when the market has ended."""
+        told_of_models = self._follow()
         report = self._cycle.run(self.next_cycle)
         if report is None:
             return None
         self.next_cycle += 1
-        alerts = market_alerts(self._snapshot, report.snapshot) + report.settlement.alerts
+        alerts = told_of_models + market_alerts(self._snapshot, report.snapshot) + report.settlement.alerts
         alerts += report.execution.alerts
         alerts += tuple(told(change) for change in report.decision.judgement.stage_changes)
         self._snapshot = report.snapshot
@@ -131,6 +157,14 @@ class Coordinator:
         if self._obey:
             self.obey()
         return report
+
+    def _follow(self) -> tuple[str, ...]:
+        """Hand agents the versions that are in force from the next cycle on; the journal first."""
+        changes, alerts = self._models.due(self.next_cycle)
+        for change in changes:
+            self.append(MODEL_FOLLOWED, change.said, ref=change.said.agent)
+            self._roster.follow(change.said.agent, change.model)
+        return alerts
 
     def obey(self) -> None:
         """Carry out what people have asked for through the journal, oldest first."""
@@ -171,6 +205,8 @@ class Coordinator:
             return "breakers re-armed"
         if verb == STAGE_VERB:
             return self._restage(argument, snapshot.at_ns)
+        if verb == ARM_VERB:
+            return self._switch(argument, snapshot.at_ns)
         if verb == "restart_agent":
             return self.handlers.restart_agent(argument)
         return f"unknown request {verb!r}"
@@ -192,6 +228,19 @@ class Coordinator:
         self.append(change.move, change, ref=change.state.stage)
         self._risk.restage(change.state)
         return told(change)
+
+    def _switch(self, argument: str, at_ns: int) -> str:
+        """Enable or disable an arm from the next cycle on, as a person has ordered."""
+        said = self.arms.obey(argument, self._arms_known(), self.next_cycle)
+        if isinstance(said, str):
+            return said
+        with self._transaction() as tx:
+            tx.append(ARM_SWITCHED, said, ref=said.arm, cycle=self.next_cycle, at_ns=at_ns)
+        return told_arm(said)
+
+    def _arms_known(self) -> tuple[str, ...]:
+        decision = self._journal.last_decision()
+        return () if decision is None else tuple(decision.weights)
 
     def _equity(self) -> Decimal:
         decision = self._journal.last_decision()

@@ -4,7 +4,7 @@ It is the one brain. Backtest, paper and live drive this very class; what differ
 behind its ports.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,8 @@ from tg_actors.risk.judge import JudgeRequest
 
 #: The opinions that the ensemble may hear; the others are journaled all the same.
 Heard = Callable[[tuple[Opinions, ...]], tuple[Opinions, ...]]
+#: Arms that a person has switched, as they stand in a cycle.
+Switched = Callable[[int], Mapping[str, bool]]
 #: Journals a decision and its block; returns False when the cycle was decided before.
 Record = Callable[[Decision, bytes], bool]
 
@@ -38,6 +40,7 @@ class Ports:
     execution: Execution
     record: Record
     heard: Heard
+    switched: Switched
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,9 @@ class DecisionCycle:
         snapshot_hash = snapshot.digest()
         ident = cycle_id(self._desk, snapshot.cycle, snapshot_hash)
         unheard = tuple(opinions for opinions in hearing.opinions if opinions not in heard)
-        targets = self._ports.ensemble.combine(CombineRequest(snapshot, heard, unheard, cycle_id=ident))
+        switched = self._ports.switched(snapshot.cycle)
+        request = CombineRequest(snapshot, heard, unheard, cycle_id=ident, switched=switched)
+        targets = self._ports.ensemble.combine(request)
         settlement = settling()
         judgement = self._ports.risk.judge(
             JudgeRequest(

@@ -135,19 +135,23 @@ def _number(value: float) -> float | None:
 
 
 def _opinion_rows(opinions: Opinions, block: DecisionBlock, decision: Decision) -> Iterator[dict[str, Any]]:
-    for i, symbol in enumerate(block.symbols):
-        why = opinions.abstained[i]
-        evidence = zip(opinions.evidence_names, opinions.evidence[i].tolist(), strict=True)
-        yield {
-            "agent": opinions.agent,
-            "weight": round(decision.weights.get(opinions.agent, 0.0), _DIGITS),
-            "symbol": symbol,
-            "direction": _number(float(opinions.direction[i])),
-            "confidence": _number(float(opinions.confidence[i])),
-            "horizon_bars": opinions.horizon_bars,
-            "abstained": None if why is None else why.value,
-            "evidence": {name: _number(score) for name, score in evidence},
-        }
+    return (opinion_row(opinions, block, decision, i) for i in range(len(block.symbols)))
+
+
+def opinion_row(opinions: Opinions, block: DecisionBlock, decision: Decision, i: int) -> dict[str, Any]:
+    """What one agent said of instrument ``i``, with the weight it was heard with."""
+    why = opinions.abstained[i]
+    evidence = zip(opinions.evidence_names, opinions.evidence[i].tolist(), strict=True)
+    return {
+        "agent": opinions.agent,
+        "weight": round(decision.weights.get(opinions.agent, 0.0), _DIGITS),
+        "symbol": block.symbols[i],
+        "direction": _number(float(opinions.direction[i])),
+        "confidence": _number(float(opinions.confidence[i])),
+        "horizon_bars": opinions.horizon_bars,
+        "abstained": None if why is None else why.value,
+        "evidence": {name: _number(score) for name, score in evidence},
+    }
 
 
 def _target_rows(block: DecisionBlock) -> Iterator[dict[str, Any]]:

@@ -8,6 +8,8 @@ from tg_actors.domain.blocks import F64, Abstention, MarketSnapshot, Opinions
 from tg_actors.domain.decisions import Decision, Settlement
 from tg_actors.execution.executor import Executor
 from tg_actors.execution.sender import ExecutionReport
+from tg_actors.rl.agent import RlAgent
+from tg_actors.rl.model import Model
 
 
 class InlineRoster:
@@ -16,6 +18,12 @@ class InlineRoster:
     def __init__(self, agents: Sequence[OpiningCore]) -> None:
         self._agents = tuple(agents)
         self._memories: dict[str, F64] = {}
+
+    def follow(self, agent: str, model: Model | None) -> None:
+        """Hand a learned core its version."""
+        for core in self._agents:
+            if isinstance(core, RlAgent) and core.name == agent:
+                core.follow(model)
 
     def recall(self, memories: Mapping[str, F64]) -> None:
         """Hand every core its memory."""

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from pydantic import Field
+
 from tg_actors.agents.kinds import AgentSpec, needs_of
 from tg_actors.desk.config import DeskConfig, Speed, load_agents, load_stages, load_venue
+from tg_actors.desk.models import registry_folder
 from tg_actors.domain.errors import UserError
 from tg_actors.domain.message import Message
 from tg_actors.execution.start import AccountSpec
@@ -55,7 +58,7 @@ class DeskPlan(Message):
     ``cycles_total`` is None for a market without an end. ``node_resource`` names a custom resource of
     Ray: the actors live on any nodes that offer it, which must all reach the journal; None keeps
     them on the driver's node. ``live_from_ns`` is when cycle 0 of a live market opens, None for one that
-    waits for the desk.
+    waits for the desk. ``models`` is the folder of the registry that learned agents follow.
     """
 
     desk: str
@@ -75,6 +78,8 @@ class DeskPlan(Message):
     account: AccountSpec
     node_resource: str | None = None
     live_from_ns: int | None = None
+    # Not written where nobody asks a model: the plan of such a desk is the one it always was.
+    models: str | None = Field(default=None, exclude_if=lambda folder: folder is None)
 
 
 def flagged(config: DeskConfig, flags: Flags) -> DeskConfig:
@@ -155,6 +160,7 @@ def make_plan(
         limits=config.permits,
         approval=config.approval,
     )
+    agents = load_agents(config)
     return DeskPlan(
         desk=config.name,
         folder=str(folder),
@@ -163,14 +169,12 @@ def make_plan(
         cycles_total=feed.cycles,
         # A live market has its own pace.
         speed=1.0 if live else None if speed == "max" else float(speed),
-        opinion_deadline_s=config.pace.opinion_deadline_ms / 1e3
-        if paced
-        else float(config.pace.stall_limit_s),
+        opinion_deadline_s=config.pace.opinion_deadline_ms / 1e3 if paced else config.pace.stall_limit_s,
         stall_limit_s=float(config.pace.stall_limit_s),
         metrics_port=config.metrics_port,
         dashboard_url=None,
         market=spec,
-        agents=load_agents(config),
+        agents=agents,
         meta=MetaSpec(agents=config.agents, config=config.meta),
         risk=RiskSpec(
             limits=config.risk,
@@ -188,6 +192,7 @@ def make_plan(
             connection=venue.connection if durable else InlineConnection(),
         ),
         live_from_ns=feed.start_ns if live else None,
+        models=registry_folder(agents),
     )
 
 

@@ -11,6 +11,7 @@ from tg_actors.domain.stages import StageState
 from tg_actors.execution.sender import ExecutionReport
 from tg_actors.meta.ensemble import CombineRequest
 from tg_actors.risk.judge import JudgeRequest
+from tg_actors.rl.model import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class Roster(Protocol):
 
     def recall(self, memories: Mapping[str, F64]) -> None:
         """Hand every agent its memory after a start; agents without one start blank."""
+        ...
+
+    def follow(self, agent: str, model: Model | None) -> None:
+        """Hand a learned agent the version that it asks from the next cycle on; None: it abstains."""
         ...
 
 

@@ -16,6 +16,7 @@ from tg_actors.meta.ensemble import CombineRequest
 from tg_actors.risk.breakers import rearm
 from tg_actors.risk.judge import JudgeRequest
 from tg_actors.risk.stages import restaged
+from tg_actors.rl.model import Model
 from tg_actors.runtime.actors import DEATHS, Handle, gather, persist, restart
 
 #: Hears the name of an actor whenever a call to it fails because its process is gone.
@@ -96,6 +97,7 @@ class RemoteRoster:
         self._deadline_s = deadline_s
         self._persistent = persistent
         self._memories: dict[str, F64] = {}
+        self._models: dict[str, Model | None] = {}
         self._owed: dict[str, Any] = {}
 
     def recall(self, memories: Mapping[str, F64]) -> None:
@@ -104,8 +106,15 @@ class RemoteRoster:
         for name in self.agents:
             self.recall_one(name)
 
+    def follow(self, agent: str, model: Model | None) -> None:
+        """Hand a learned agent its version; calls of one caller arrive in their order."""
+        self._models[agent] = model
+        self.agents[agent].follow.remote(model)
+
     def recall_one(self, name: str) -> None:
-        """Hand one agent its memory."""
+        """Hand one agent its memory, and a learned one the version that it asks."""
+        if name in self._models:
+            self.agents[name].follow.remote(self._models[name])
         self.agents[name].recall.remote(self._memories.get(name))
 
     def opine(self, snapshot: MarketSnapshot) -> Hearing:

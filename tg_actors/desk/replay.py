@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tg_actors.desk.arms import switches
 from tg_actors.desk.divergence import Divergence, first_divergence
+from tg_actors.desk.models import RecordedModels, home_registry, open_registry
 from tg_actors.desk.plan import DeskPlan
 from tg_actors.desk.wiring import wire_inline
 from tg_actors.domain.errors import UserError
@@ -17,6 +19,7 @@ from tg_actors.journal.readers import JournalReader
 from tg_actors.journal.records import Durability
 from tg_actors.journal.repository import Journal
 from tg_actors.market.config import RecordedSource
+from tg_actors.rl.registry import ModelRegistry
 
 #: Told how many of how many cycles are done.
 Progress = Callable[[int, int], None]
@@ -92,7 +95,9 @@ def replay(
         raise UserError(f"{run} has not decided anything yet: there is nothing to replay")
     plan = _as_backtest(plan_of(recorded), scratch, data)
     with Journal.open(str(scratch), Durability.BATCH, clock_ns=clock) as journal:
-        coordinator = wire_inline(plan, journal, clock)
+        models = RecordedModels(plan.agents, _registry(plan), recorded)
+        coordinator = wire_inline(plan, journal, clock, models)
+        coordinator.arms.recall(switches(recorded))
         while coordinator.next_cycle < total and coordinator.step() is not None:
             if coordinator.next_cycle % 100 == 0:
                 tell(coordinator.next_cycle, total)
@@ -111,6 +116,14 @@ def _as_backtest(plan: DeskPlan, scratch: Path, data: Path | None) -> DeskPlan:
     return plan.model_copy(
         update={"folder": str(scratch.parent), "journal": str(scratch), "account": account, "market": market}
     )
+
+
+def _registry(plan: DeskPlan) -> ModelRegistry | None:
+    """The registry of the run, or of this home where that is gone: a version is known by its weights."""
+    if plan.models is None:
+        return None
+    folder = Path(plan.models)
+    return open_registry(folder) if folder.is_dir() else home_registry()
 
 
 def _window(plan: DeskPlan) -> dict[str, str]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tg_actors.desk.cycle import CycleReport
+from tg_actors.desk.models import learned
 from tg_actors.domain.blocks import Opinions
 from tg_actors.domain.message import Message
 from tg_actors.domain.money import money_text
+from tg_actors.rl.agent import version_of
 from tg_actors.runtime.home import RunFolder
 
 if TYPE_CHECKING:
@@ -26,7 +28,10 @@ _WRITE_EVERY_S = 0.5
 
 
 class AgentStatus(Message):
-    """One actor as the desk sees it. ``weight`` and ``opinion`` only for agents that opine."""
+    """One actor as the desk sees it. ``weight`` and ``opinion`` only for agents that opine.
+
+    ``model`` is the version that a learned agent has asked, empty where it has none.
+    """
 
     name: str
     health: str
@@ -34,6 +39,7 @@ class AgentStatus(Message):
     weight: float | None = None
     opinion: str = ""
     latency_ms: float | None = None
+    model: str | None = None
 
 
 class PositionStatus(Message):
@@ -76,6 +82,7 @@ class StatusBoard:
         self._crew = crew
         self._wards = wards
         self._folder = RunFolder(Path(plan.folder))
+        self._models = dict.fromkeys((spec.name for spec in learned(plan.agents)), "")
         self._orders = len(journal.permits())
         self._fills = len(journal.fills())
         self._denied = 0
@@ -140,6 +147,8 @@ class StatusBoard:
             latency_ms = None if latency is None else round(latency, 1)
             absent = report.decision.absent.get(agent)
             opinion = f"absent: {absent}" if absent else opinion_text(said[agent], report.snapshot.symbols)
+            if agent in self._models and agent in said:
+                self._models[agent] = version_of(said[agent])
         return AgentStatus(
             name=station,
             health=self._wards.health[station],
@@ -147,6 +156,7 @@ class StatusBoard:
             weight=None if weight is None else round(weight, 4),
             opinion=opinion,
             latency_ms=latency_ms,
+            model=None if agent is None else self._models.get(agent),
         )
 
 

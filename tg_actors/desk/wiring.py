@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from tg_actors.agents.kinds import open_agent
 from tg_actors.desk.coordinator import ROLE, Coordinator, remember
 from tg_actors.desk.inline import InlineExecution, InlineRoster
+from tg_actors.desk.models import Models, RegistryModels, open_registry
 from tg_actors.desk.plan import DeskPlan
 from tg_actors.desk.ports import Execution, Market, Risk, Roster
 from tg_actors.desk.staging import Staging
@@ -25,8 +27,14 @@ class InlineMarket:
         self.observe = self._builder.advance
 
 
-def wire_inline(plan: DeskPlan, journal: Journal, clock_ns: Callable[[], int]) -> Coordinator:
-    """Return a started coordinator with every core behind its ports; it resumes what the journal holds."""
+def wire_inline(
+    plan: DeskPlan, journal: Journal, clock_ns: Callable[[], int], models: Models | None = None
+) -> Coordinator:
+    """Return a started coordinator with every core behind its ports; it resumes what the journal holds.
+
+    ``models`` says which versions learned agents ask; by default those of the plan's registry, which a
+    backtest looks at but once.
+    """
     started = start_executor(plan.account, journal, _owner(), clock_ns())
     roster = InlineRoster([open_agent(spec, plan.market.symbols, plan.bar_ns) for spec in plan.agents])
     coordinator = assemble(
@@ -37,6 +45,7 @@ def wire_inline(plan: DeskPlan, journal: Journal, clock_ns: Callable[[], int]) -
         roster=roster,
         risk=inline_risk(plan, journal),
         execution=InlineExecution(started.executor),
+        models=models,
     )
     if started.alerts:
         coordinator.raise_alerts(started.alerts, coordinator.next_cycle - 1, 0)
@@ -60,6 +69,7 @@ def assemble(
     roster: Roster,
     risk: Risk,
     execution: Execution,
+    models: Models | None = None,
 ) -> Coordinator:
     """Take the coordinator's lease and start it on whatever stands behind its ports."""
     coordinator = Coordinator(
@@ -72,10 +82,17 @@ def assemble(
         risk,
         execution,
         staging=Staging(plan.risk.stages, plan.agents),
+        models=models or models_of(plan),
         obey=False,
     )
     coordinator.start(remember(journal))
     return coordinator
+
+
+def models_of(plan: DeskPlan) -> RegistryModels:
+    """Return the versions of a plan's registry; a desk follows what is promoted, a backtest does not."""
+    registry = None if plan.models is None else open_registry(Path(plan.models))
+    return RegistryModels(plan.agents, registry, follows=plan.account.durable, bar_ns=plan.bar_ns)
 
 
 def _owner() -> str:

@@ -24,7 +24,7 @@ class Abstention(StrEnum):
     """Why an agent, or an agent on one instrument, has no opinion. Never a hold, buy or sell.
 
     ``NO_SOURCE``: what it lives on (flows, a book, references) does not come to this desk, or came too long
-    ago.
+    ago. ``NO_MODEL``: a learned agent has no version of its model to ask.
     """
 
     WARMING_UP = "warming_up"
@@ -36,6 +36,7 @@ class Abstention(StrEnum):
     DEAD = "dead"
     INCOHERENT = "incoherent"
     GIVEN_UP = "given_up"
+    NO_MODEL = "no_model"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -101,7 +101,7 @@ def record(observer: Observer, cycles: Iterable[tuple[MarketSnapshot, RegimeView
         raise ValueError("the market is too short: indicators are still warming up at its end")
     first = len(known) - int(np.argmin(known[::-1])) if not known.all() else 0
     close = bars[:, :, _CLOSE]
-    funding = np.stack([_funding_a_bar(snapshot) for snapshot, _ in rows])
+    funding = np.stack([funding_a_bar(snapshot) for snapshot, _ in rows])
     return LearningMarket(
         open_=bars[:, :, 0],
         close=close,
@@ -164,7 +164,7 @@ def _funding(snapshot: MarketSnapshot) -> F64:
     return _fact(snapshot, "funding_rate_frac") / _FUNDING_UNIT
 
 
-def _funding_a_bar(snapshot: MarketSnapshot) -> F64:
+def funding_a_bar(snapshot: MarketSnapshot) -> F64:
     """What a long position pays a bar at the newest known rate, 0 where there is none."""
     rate = _fact(snapshot, "funding_rate_frac") * (snapshot.bar_ns / _FUNDING_NS)
     return np.where(np.isfinite(rate), rate, 0.0)
