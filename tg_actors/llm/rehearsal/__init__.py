@@ -1,0 +1,1 @@
+"""A vendor on loopback: what is not asked of real vendors is asked of this one."""
