@@ -18,11 +18,12 @@ _FLAGS = (
 )
 
 
-def browse(page: Path, profile: Path, *flags: str, width: int = 1000, height: int = 900) -> str:
-    """Open a page, do what the flags say (``--dump-dom``, ``--screenshot=…``), return what was printed."""
+def browse(page: Path | str, profile: Path, *flags: str, width: int = 1000, height: int = 900) -> str:
+    """Open a file or an address, do what the flags say (``--dump-dom``, …), return what was printed."""
     assert CHROMIUM is not None
     command = [CHROMIUM, *_FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", *flags]
+    address = page if isinstance(page, str) else page.as_uri()
     done = subprocess.run(  # returns when the browser has ended
-        [*command, page.as_uri()], capture_output=True, text=True, timeout=90, check=True
+        [*command, address], capture_output=True, text=True, timeout=90, check=True
     )
     return done.stdout

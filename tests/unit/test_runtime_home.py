@@ -1,3 +1,4 @@
+import fcntl
 import os
 from pathlib import Path
 
@@ -74,3 +75,14 @@ def test_one_desk_at_a_time(tmp_path: Path) -> None:
     assert holder(lock) is None
     with sole_desk(lock):
         assert lock.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_desk_waits_for_somebody_who_only_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = tmp_path / "desk.lock"
+    lock.touch()
+    looking = os.open(lock, os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    monkeypatch.setattr("tg_actors.runtime.lock.time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN))
+    with sole_desk(lock):
+        assert holder(lock) == os.getpid()
+    os.close(looking)

@@ -179,6 +179,11 @@ class JournalReader:
         query = _ORDERS.where(orders.c.state.not_in(_TERMINAL)) if live_only else _ORDERS
         return self._messages(query, Order.model_validate_json)
 
+    def newest_orders(self, count: int) -> list[Order]:
+        """Return the newest orders in the order of their permits."""
+        query = _ORDERS.order_by(None).order_by(permits.c.seq.desc()).limit(count)
+        return self._messages(query, Order.model_validate_json)[::-1]
+
     def order(self, client_order_id: str) -> Order | None:
         """Return one order, None when it was never permitted."""
         query = select(orders.c.payload).where(orders.c.client_order_id == client_order_id)
@@ -210,6 +215,21 @@ class JournalReader:
         query = _DECISIONS.with_only_columns(events.c.payload).order_by(cycles.c.cycle.desc()).limit(1)
         found = self._messages(query, Decision.model_validate_json)
         return found[0] if found else None
+
+    def last_seq(self) -> int:
+        """Return the number of the newest event, 0 before the first: whoever looks often looks at this."""
+        return int(self._scalar(select(func.max(events.c.seq))) or 0)
+
+    def decided(self, cycle: int) -> Event | None:
+        """Return the event by which a cycle was decided, None when it was not."""
+        query = select(events).join(cycles, cycles.c.seq == events.c.seq).where(cycles.c.cycle == cycle)
+        rows = self.query(query)
+        return Event(**rows[0]) if rows else None
+
+    def newest_cycle(self) -> int | None:
+        """Return the number of the highest decided cycle, None before the first."""
+        cycle: int | None = self._scalar(select(func.max(cycles.c.cycle)))
+        return cycle
 
     def decision(self, cycle: int | str) -> tuple[Decision, bytes] | None:
         """Return a decision and its binary block, by cycle number or cycle id."""

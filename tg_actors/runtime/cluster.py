@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import secrets
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from ray._private.worker import BaseContext
 
 _OBJECT_STORE_BYTES = 256 * 1024 * 1024
+#: Ray itself asks a cluster that has ended for two minutes, and then ends the process.
+_REACH_S = 5.0
 #: Actors here wait more than they compute; logical CPUs must not limit how many of them there are.
 _LOGICAL_CPUS = 4
 
@@ -99,6 +102,7 @@ def require_token() -> Path | None:
 def _join(spec: ClusterSpec) -> "BaseContext":
     import ray  # noqa: PLC0415 - see cluster()
 
+    _check_reach(spec.address or "")
     try:
         return ray.init(
             address=spec.address, namespace=spec.namespace, log_to_driver=False, logging_level=logging.ERROR
@@ -106,6 +110,23 @@ def _join(spec: ClusterSpec) -> "BaseContext":
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"cannot join Ray at {spec.address} ({reason}): check address and token") from error
+
+
+def _check_reach(address: str) -> None:
+    """Refuse at once an address at which nobody listens.
+
+    Raises:
+        UserError: nobody does.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        return  # not a host and a port: Ray itself says what is wrong with it
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACH_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"cannot join Ray at {address} (nobody answers there): check the address, or whether it has ended"
+        ) from error
 
 
 def _start(spec: ClusterSpec, tell: Callable[[str], None]) -> "BaseContext":
