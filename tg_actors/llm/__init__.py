@@ -1,0 +1,1 @@
+"""LLMs: an observation becomes a question, the answer becomes typed views, and never orders."""

@@ -1,0 +1,1 @@
+"""The wires: the vendors' own clients, tamed. Everything here touches the network."""
