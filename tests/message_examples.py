@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 import tg_actors
 from tests.stage_words import PLAN
 from tg_actors.chaos.faults import FaultMix
+from tg_actors.client.words import Bar, ComputeRequest
 from tg_actors.domain.instruments import Instrument, Side
 from tg_actors.domain.message import Message
 from tg_actors.domain.orders import OrderSpec, OrderType
@@ -27,10 +28,15 @@ from tg_actors.institutional.smart_money_sources import SOURCES
 from tg_actors.institutional.smart_money_spec import HeardSource, SmartMoneySpec
 from tg_actors.institutional.volume_profile_signs import SIGNS
 from tg_actors.institutional.volume_profile_spec import WeighedSign
+from tg_actors.llm.catalogue import ModelSpec
 from tg_actors.market.config import MarketConfig
 from tg_actors.meta.regimes import RegimeConfig
 from tg_actors.risk.limits import RiskLimits
 from tg_actors.risk.stages_plan import StageSpec
+from tg_actors.rl.acts import Act, Role, Verb
+from tg_actors.rl.manifest import Manifest, OutOfSample
+from tg_actors.rl.plans import TrainingPlan
+from tg_actors.rl.spec import RlSpec
 from tg_actors.technical.conditions import CONDITIONS
 from tg_actors.technical.spec import WeighedCondition
 
@@ -211,7 +217,68 @@ def _apart_from(message: type[Message], **given: Examples) -> Examples:
 
 
 #: Messages that a random draw would hardly ever get right.
+_MODELS = st.sampled_from(["rl-generalist", "rl-aggressive"])
+_PROOFS = st.builds(
+    OutOfSample,
+    market=st.just("simulated"),
+    first_day=st.integers(0, 30_000),
+    returns_frac=st.lists(st.floats(-1, 1), min_size=1, max_size=5).map(tuple),
+    costs=st.just("fee 10 bps"),
+    sharpe_low=st.just(-1.0),
+    sharpe_high=st.just(2.5),
+)
+
 _BY_HAND: dict[type[Message], Examples] = {
+    TrainingPlan: st.builds(
+        TrainingPlan,
+        steps=st.integers(1, 10**7),
+        seed=st.integers(0, 2**31),
+        gamma=st.floats(0.5, 0.99),
+        anchor=st.floats(0, 1),
+        device=st.sampled_from(["auto", "cpu", "cuda"]),
+        patience_chunks=st.integers(0, 9),
+    ),
+    OutOfSample: _PROOFS,
+    Manifest: st.builds(
+        Manifest,
+        name=_MODELS,
+        features=st.just(("move_1", "exposure")),
+        instruments=st.just(("BTC/USDT",)),
+        market=st.just("simulated"),
+        bar_ns=st.integers(1, 10**15),
+        from_ns=st.integers(0, 10),
+        to_ns=st.integers(10, 10**18),
+        seed=st.integers(0, 99),
+        reward=st.sampled_from(["v2", "conservative"]),
+        trainer=st.just({"steps": 10, "lr": 0.1, "note": "x", "is_cloned": True, "none": None}),
+        code_version=st.just("1"),
+        parents=st.sampled_from([(), ("rl-generalist@1",)]),
+        evidence=st.none() | _PROOFS,
+        created_at_ns=st.integers(0, 10**18),
+    ),
+    Act: st.builds(
+        Act,
+        at_ns=st.integers(0, 10**18),
+        actor=st.just("ops"),
+        verb=st.sampled_from(Verb),
+        model=_MODELS,
+        role=st.just(Role.CANARY),
+        version=st.integers(1, 9),
+        share_frac=st.floats(0.01, 0.99),
+        reason=st.text(max_size=20),
+        override=st.none() | st.just("why"),
+    ),
+    RlSpec: st.builds(RlSpec, name=st.just("rl_aggressive"), horizon_bars=st.integers(1, 48), model=_MODELS),
+    ComputeRequest: st.builds(
+        ComputeRequest,
+        timeframe=st.sampled_from(["1h", "4h"]),
+        bars=st.dictionaries(
+            st.sampled_from(["BTC/USDT", "ETH/USDT"]),
+            st.lists(st.deferred(lambda: examples_of(Bar)), min_size=2, max_size=3).map(tuple),
+            min_size=1,
+        ),
+        agents=st.sampled_from([(), ("trend",)]),
+    ),
     StageSpec: st.builds(
         StageSpec, plan=st.just(PLAN), home=st.sampled_from(PLAN.names), rehearsal=st.booleans()
     ),
@@ -227,6 +294,15 @@ _BY_HAND: dict[type[Message], Examples] = {
         seed=st.integers(0, 9),
     ),
     RegimeConfig: st.deferred(lambda: _apart_from(RegimeConfig, known_bars_min=st.integers(2, 32))),
+    ModelSpec: st.builds(
+        ModelSpec,
+        provider=st.sampled_from(["anthropic", "ollama"]),
+        id=st.text(min_size=1, max_size=8),
+        stands_for=st.none() | st.text(max_size=8),
+        retires_on=st.sampled_from([None, "2027-01-14"]),
+        context_tokens=st.integers(1000, 10**6),
+        answer_tokens_max=st.integers(1, 999),
+    ),
     MarginRules: st.deferred(
         lambda: _apart_from(
             MarginRules, call_level=_decimals("1.5", "2"), liquidation_level=_decimals("0.125", "1")

@@ -10,6 +10,7 @@ import pytest
 from tests.cli_words import home, tg  # noqa: F401 - fixtures of the command line's tests
 from tests.dialect_words import dialect_exchange  # noqa: F401 - a fixture of the dialects' tests
 from tests.postgres import find_binaries, private_server
+from tests.serve_words import served  # noqa: F401 - the Serve application of the session
 
 _numbers = itertools.count()
 

@@ -25,6 +25,7 @@ PLANTED = {
     "optuna": ("tg_actors/backtest/planted.py", "import optuna"),
     "learning": ("tg_actors/meta/planted_torch.py", "from torch import nn"),
     "vendors": ("tg_actors/execution/planted.py", "import ccxt.pro"),
+    "grpc": ("tg_actors/meta/planted_grpc.py", "import grpc"),
     "metrics": ("tg_actors/desk/planted.py", "import prometheus_client"),
     "terminal": ("tg_actors/risk/planted.py", "from rich import print"),
 }

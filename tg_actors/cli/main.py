@@ -26,13 +26,18 @@ from tg_actors.cli import (
     drill,
     exchange,
     gates,
+    llm,
+    models,
     order_books,
     replay,
     report,
     rl,
     run,
+    serve,
     simulate,
     status,
+    tokens,
+    train,
     tune,
 )
 
@@ -82,6 +87,11 @@ app.add_typer(backtest.app, name="backtest")
 app.command("replay")(replay.replay)
 app.command("tune")(tune.tune)
 app.add_typer(rl.app, name="rl")
+app.add_typer(llm.app, name="llm")
+app.add_typer(models.app, name="models")
+app.add_typer(train.app, name="train")
+serve.app.add_typer(tokens.app, name="tokens")
+app.add_typer(serve.app, name="serve")
 app.add_typer(config.app, name="config")
 app.command("doctor")(doctor.doctor)
 app.command("simulate")(simulate.simulate)

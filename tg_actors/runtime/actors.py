@@ -64,6 +64,12 @@ def _placement(node_resource: str | None) -> dict[str, object]:
     return {"scheduling_strategy": NodeAffinitySchedulingStrategy(here, soft=False)}
 
 
+def put(value: object) -> "ray.ObjectRef[Any]":
+    """Lay a value down once, for many actors to read without a copy; their first arguments may be it."""
+    reference: ray.ObjectRef[Any] = ray.put(value)
+    return reference
+
+
 def look_up(name: str) -> Handle | None:
     """Find a living actor of this namespace by its name."""
     try:
