@@ -93,7 +93,7 @@ def test_a_slow_reader_is_given_the_newest_and_nothing_is_kept_for_it() -> None:
         async for note in routes_stream._notes(room, grant):  # type: ignore[arg-type]  # as much of a room as it asks
             heard.append(note)
             if len(heard) == 2:
-                return heard  # type: ignore[return-value]
+                return heard  # type: ignore[return-value]  # whatever a thread heard
             room.board.newest = View(99)  # while the reader was busy ninety-eight cycles passed
         return []
 

@@ -94,7 +94,7 @@ def test_killed_between_the_record_and_the_registry_it_goes_on(
         if role.value == broken and not died:
             died.append(role)
             raise SystemExit
-        return real(name, version, role, **rest)  # type: ignore[arg-type]
+        return real(name, version, role, **rest)  # type: ignore[arg-type]  # handed on
 
     monkeypatch.setattr(house.registry, "promote", dies_once)
     with pytest.raises(SystemExit):

@@ -84,10 +84,10 @@ def test_the_callers_random_numbers_are_left_alone() -> None:
 
     torch.manual_seed(3)
     np.random.seed(3)  # noqa: NPY002 - the old global state is what must not move
-    before = torch.random.get_rng_state(), np.random.get_state()[1].tobytes()  # type: ignore[index]  # noqa: NPY002
+    before = torch.random.get_rng_state(), np.random.get_state()[1].tobytes()  # type: ignore[index]  # noqa: NPY002 - the legacy state is what is checked
     ppo.train(small(steps=SMALL.rollout_steps), batch(SMALL))
     assert torch.equal(torch.random.get_rng_state(), before[0])
-    assert np.random.get_state()[1].tobytes() == before[1]  # type: ignore[index]  # noqa: NPY002
+    assert np.random.get_state()[1].tobytes() == before[1]  # type: ignore[index]  # noqa: NPY002 - the legacy state is what is checked
 
 
 def test_progress_tells_where_it_stands(whole: ppo.Trained) -> None:

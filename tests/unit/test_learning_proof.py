@@ -48,7 +48,7 @@ def test_a_missed_goal_is_told_and_ends_with_1(monkeypatch: pytest.MonkeyPatch) 
     checks = {
         "lazy": proof.Check("stays flat", lambda _: proof.Outcome(0.0, 0.0), 0.5),
         "told": proof.Check("no goal", lambda _: proof.Outcome(1.0, 0.2, "why")),
-        "long": proof.Check("never run", lambda _: 1 // 0, is_long=True),  # type: ignore[arg-type, return-value]
+        "long": proof.Check("never run", lambda _: 1 // 0, is_long=True),  # type: ignore[arg-type, return-value]  # never called
     }
     monkeypatch.setattr(proof, "CHECKS", checks)
     told = CliRunner().invoke(app, ["train", "proof"])
